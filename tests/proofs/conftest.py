@@ -1,0 +1,116 @@
+"""What a proof needs: a lab, a home of its own, the command as a user types it, and a place for its figures.
+
+Each proof has a small size that `make test` runs and a full one, marked `proof`, that `make proof` runs and
+writes to docs/proofs.md.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from simlab.server import Lab, LabConfig, start
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Home:
+    """A flakehouse home and the connections it reads."""
+
+    path: Path
+    connections: Path
+
+    def flakehouse(self, *arguments: str, expect: int = 0) -> str:
+        """Run the command as a user would; returns what it printed, and fails on any other exit code."""
+        environment = {
+            **os.environ,
+            "FLAKEHOUSE_HOME": str(self.path),
+            "FLAKEHOUSE_CONNECTIONS": str(self.connections),
+        }
+        done = subprocess.run(
+            [Path(sys.executable).with_name("flakehouse"), *arguments],
+            env=environment,
+            cwd=self.path.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == expect, (
+            f"{arguments} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+        return done.stdout + done.stderr
+
+    def ingest(self, first: date, last: date, *arguments: str) -> str:
+        return self.flakehouse("ingest", "--start", str(first), "--end", str(last), *arguments)
+
+    def warehouse(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(self.path / "warehouse" / "flakehouse.duckdb"), read_only=True)
+
+    def lake(self, source: str, table: str, columns: str = "*") -> list[tuple]:
+        """A lake table's rows, connection and day included, in a fixed order."""
+        files = self.path / "raw" / source / table / "*" / "*" / "*.parquet"
+        return duckdb.sql(
+            f"select {columns} from read_parquet('{files}', hive_partitioning=true, "
+            "hive_types_autocast=false, union_by_name=true) where connection <> '_' order by all"
+        ).fetchall()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running lab, and the home that reads it."""
+
+    lab: Lab
+    home: Home
+    first_day: date
+    last_day: date
+    truth: Path
+
+
+def serve(folder: Path, config: LabConfig, first_day: date, last_day: date) -> Iterator[Served]:
+    connections = folder / "connections.toml"
+    with start(config) as lab:
+        connections.write_text(lab.connections_toml)
+        yield Served(lab, Home(folder / "home", connections), first_day, last_day, folder / "truth")
+
+
+# --- the figures of a full run -----------------------------------------------------------------------------
+
+_figures: dict[str, list[str]] = {}
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> list[str]:
+    """Lines that say what this proof measured; a full run writes them to docs/proofs.md."""
+    return _figures.setdefault(request.node.originalname + "|" + request.node.name, [])
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if session.config.getoption("markexpr") != "proof" or exitstatus != 0:
+        return
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    ).stdout.strip()  # fmt: skip
+    lines = [
+        "# Proofs",
+        "",
+        "What `make proof` last measured, in full size. Every line is written by the test that measured it.",
+        "",
+        f"Commit {commit}, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, "
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}.",
+        "",
+    ]
+    for name, measured in sorted(_figures.items()):
+        lines.append(f"## {name.split('|')[0].removeprefix('test_').replace('_', ' ')}")
+        lines += ["", *(f"- {line}" for line in measured), ""]
+    (REPOSITORY / "docs" / "proofs.md").write_text("\n".join(lines))
