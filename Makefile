@@ -1,0 +1,48 @@
+PYTHON ?= python3
+FLAKEHOUSE = .venv/bin/flakehouse
+PYTEST = .venv/bin/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test proof lint format lock clean
+
+help:  ## what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/ready  ## two weeks of a simulated lab, from five APIs to published marts
+	@$(FLAKEHOUSE) demo
+
+dev: .venv/ready  ## the Dagster UI over the same project
+	@$(FLAKEHOUSE) dev
+
+test: .venv/ready-dev lint  ## every check, a small size of each proof included
+	$(PYTEST) -m "not proof" -n 2 --dist loadfile -q
+
+proof: .venv/ready-dev  ## the full sizes, in hours
+	$(PYTEST) -m proof -q
+
+lint: .venv/ready-dev
+	@.venv/bin/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }
+	@.venv/bin/ruff check --quiet .
+
+format: .venv/ready-dev
+	.venv/bin/ruff check --quiet --fix .; .venv/bin/ruff format --quiet .
+
+lock: .venv/ready  ## the pinned requirements, anew from pyproject.toml
+	.venv/bin/uv pip compile pyproject.toml --group install --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements.lock
+	.venv/bin/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-dev.lock
+
+clean:  ## remove .venv and everything the demo wrote
+	rm -rf .venv .flakehouse
+
+.venv/ready: requirements.lock requirements-installer.lock pyproject.toml
+	@echo "setting up .venv (once)"
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "flakehouse needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.lock
+	@.venv/bin/uv pip install --quiet --python .venv --require-hashes -r requirements.lock
+	@.venv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/ready-dev: .venv/ready requirements-dev.lock
+	@.venv/bin/uv pip install --quiet --python .venv --require-hashes -r requirements-dev.lock
+	@touch $@
