@@ -1,0 +1,44 @@
+{# One view per declared source table: <source>.<table> over <root>/<source>/<table>, where the root of the
+   source `derived` is var('derived') (and its tables lie directly in it), and of every other var('lake').
+   A table without any file is left out. #}
+{% macro create_source_views() %}
+    {% if execute %}
+        {% for source in graph.sources.values() if source_path(source) %}
+            {% set path = source_path(source) %}
+            {% if lake_has_files(path) %}
+                {% set relation = api.Relation.create(database=source.database, schema=source.schema, identifier=source.identifier) %}
+                {% do run_query('create schema if not exists ' ~ relation.without_identifier()) %}
+                {% do run_query('create or replace view ' ~ relation ~ ' as select * from ' ~ lake_files(path)) %}
+            {% endif %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}
+
+{# Where a source table's files lie; none where the root is not set. #}
+{% macro source_path(source) %}
+    {% if source.source_name == 'derived' %}
+        {% do return(var('derived') ~ '/' ~ source.identifier if var('derived') else none) %}
+    {% endif %}
+    {% do return(var('lake') ~ '/' ~ source.source_name ~ '/' ~ source.identifier if var('lake') else none) %}
+{% endmacro %}
+
+{% macro lake_files(path) %}{{ return(adapter.dispatch('lake_files')(path)) }}{% endmacro %}
+
+{% macro duckdb__lake_files(path) %}
+    {% set glob = "'" ~ (path | replace("'", "''")) ~ "/**/*.parquet'" %}
+    {% do return('read_parquet(' ~ glob ~ ', hive_partitioning = true, hive_types_autocast = false, union_by_name = true)') %}
+{% endmacro %}
+
+{% macro spark__lake_files(path) %}
+    {% do return('parquet.`' ~ path ~ '`') %}
+{% endmacro %}
+
+{% macro lake_has_files(path) %}{{ return(adapter.dispatch('lake_has_files')(path)) }}{% endmacro %}
+
+{% macro duckdb__lake_has_files(path) %}
+    {% set glob = "'" ~ (path | replace("'", "''")) ~ "/**/*.parquet'" %}
+    {% do return(run_query('select 1 from glob(' ~ glob ~ ') limit 1').rows | length > 0) %}
+{% endmacro %}
+
+{# Spark SQL cannot list files: every table of the lake holds at least its zero-row schema file. #}
+{% macro spark__lake_has_files(path) %}{% do return(true) %}{% endmacro %}

@@ -1,0 +1,78 @@
+with counted as (
+    select
+        source_name,
+        connection,
+        project_name,
+        test_name,
+        test_id,
+        variant_id,
+        test_run_id,
+        build_id is not null as has_build,
+        coalesce(build_id, test_run_id) as build_key,
+        device_id,
+        started_at,
+        started_date,
+        duration_seconds,
+        run_status = 'failed' as is_failure
+    from {{ ref('fct_test_runs') }}
+    where is_counted and started_at is not null and {{ is_within_as_of('started_date') }}
+),
+
+compared as (
+    select
+        *,
+        lag(is_failure) over (
+            partition by test_id, variant_id order by started_at, test_run_id
+        ) as previous_is_failure,
+        lag(is_failure) over (
+            partition by test_id, variant_id, build_key order by started_at, test_run_id
+        ) as previous_in_verdict_is_failure,
+        first_value(is_failure) over (
+            partition by test_id, variant_id, build_key order by started_at, test_run_id
+        ) as first_in_verdict_is_failure,
+        sum(case when is_failure then 1 else 0 end) over (
+            partition by test_id, variant_id, build_key order by started_at, test_run_id
+            rows between unbounded preceding and current row
+        ) as verdict_failures_so_far,
+        sum(case when is_failure then 1 else 0 end) over (
+            partition by test_id, variant_id, build_key
+        ) as verdict_failures,
+        count(*) over (partition by test_id, variant_id, build_key) as verdict_attempts
+    from counted
+),
+
+disagreeing as (
+    select
+        *,
+        row_number() over (
+            partition by test_id, build_key, is_failure <> first_in_verdict_is_failure order by started_at, test_run_id
+        ) as disagreement_number
+    from compared
+)
+
+select
+    source_name,
+    connection,
+    project_name,
+    test_name,
+    test_id,
+    variant_id,
+    test_run_id,
+    has_build,
+    build_key,
+    device_id,
+    started_at,
+    started_date,
+    duration_seconds,
+    is_failure,
+    case
+        when verdict_failures = 0 then 'passed'
+        when verdict_failures = verdict_attempts then 'failed'
+        else 'mixed'
+    end as verdict,
+    previous_is_failure is not null as has_predecessor,
+    coalesce(previous_is_failure <> is_failure, false) as is_flip,
+    coalesce(previous_in_verdict_is_failure and not is_failure, false) as is_return_in_verdict,
+    is_failure <> first_in_verdict_is_failure and disagreement_number = 1 as is_first_disagreement,
+    verdict_failures_so_far > 0 and verdict_failures < verdict_attempts as is_wasted
+from disagreeing
