@@ -1,0 +1,158 @@
+"""The simulated lab as a server on loopback: in the foreground for people, in a thread for tests and the demo."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import uvicorn
+
+from simlab.api.perfecto_cloud import PerfectoCloud
+from simlab.app import build_app
+from simlab.clock import Clock, day_of, parse_clock
+from simlab.connections import connections_toml, urls, write_connections
+from simlab.request_log import RequestLog
+from simlab.world.model import World
+
+LOOPBACK = "127.0.0.1"
+FAULT_PROFILES = ("none",)
+SECONDS_TO_START = 30
+
+
+class LabError(ValueError):
+    """A setting of the lab that cannot be met."""
+
+
+@dataclass(frozen=True)
+class LabConfig:
+    """What to simulate. `end` None: the clock's today; the world covers `days` days up to it, included.
+
+    `device_json`: `allowed`, or `forbidden` (403) or `unauthorised` (401), as clouds that only offer the XML list.
+    """
+
+    port: int = 0
+    seed: int = 1
+    days: int = 14
+    end: date | None = None
+    clock: str = "real"
+    faults: str = "none"
+    histories: tuple[Path, ...] = ()
+    connections: Path | None = None
+    truth: Path | None = None
+    device_json: str = "allowed"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running lab."""
+
+    port: int
+    urls: dict[str, dict[str, dict[str, str]]]
+    connections_toml: str
+    world: World
+    clock: Clock
+    request_log: RequestLog
+
+    @property
+    def requests(self) -> list[dict[str, object]]:
+        """Every request so far: `method`, `path` (secrets starred), `at` by the lab's clock."""
+        return list(self.request_log)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    lab: Lab
+    server: uvicorn.Server
+    socket: socket.socket
+    headline: dict[str, object]
+
+
+def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
+    if config.faults not in FAULT_PROFILES:
+        raise LabError(f"there is no fault profile {config.faults!r}; there is: {', '.join(FAULT_PROFILES)}")
+    if config.days < 1:
+        raise LabError("the lab needs at least one day")
+    clock = parse_clock(config.clock)
+    last_day = config.end or day_of(clock.now())
+    first_day = last_day - timedelta(days=config.days - 1)
+    if world is None:
+        from simlab.world import build_world
+
+        world = build_world(config.seed, first_day, config.days)
+    clouds = [PerfectoCloud(cloud, clock, device_json=config.device_json) for cloud in world.perfecto]
+    app, log = build_app(world, clouds, clock)
+    listener = _listen(config.port)
+    port = listener.getsockname()[1]
+    base = f"http://{LOOPBACK}:{port}"
+    lab = Lab(port, urls(world, base), connections_toml(world, base), world, clock, log)
+    if config.connections is not None:
+        write_connections(config.connections, lab.connections_toml)
+    if config.truth is not None:
+        config.truth.mkdir(parents=True, exist_ok=True)
+        world.write_truth(str(config.truth))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+        )
+    )
+    headline = {
+        "port": port,
+        "urls": lab.urls,
+        "seed": config.seed,
+        "first_day": first_day.isoformat(),
+        "last_day": last_day.isoformat(),
+        "clock": str(clock),
+    }
+    return _Prepared(lab, server, listener, headline)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError as error:
+        listener.close()
+        raise LabError(f"port {port} cannot be opened on {LOOPBACK}: {error.strerror}") from error
+    return listener
+
+
+def run(config: LabConfig) -> None:
+    """Serve in the foreground until interrupted; the first line printed is JSON with port and addresses."""
+    prepared = _prepare(config)
+    lines = [json.dumps(prepared.headline)]
+    lines += [f"{name}: {value}" for name, value in prepared.lab.world.parameters().items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+    with prepared.socket:
+        prepared.server.run(sockets=[prepared.socket])
+
+
+@contextmanager
+def start(config: LabConfig, world: World | None = None) -> Iterator[Lab]:
+    """Serve from a thread of this process while the context is open; `world` replaces the one `config` describes."""
+    prepared = _prepare(config, world)
+    thread = threading.Thread(
+        target=prepared.server.run, args=([prepared.socket],), name="simlab", daemon=True
+    )
+    thread.start()
+    try:
+        waiting = threading.Event()
+        for _ in range(SECONDS_TO_START * 100):
+            if prepared.server.started or not thread.is_alive():
+                break
+            waiting.wait(0.01)
+        if not prepared.server.started:
+            raise LabError("the lab did not start")
+        yield prepared.lab
+    finally:
+        prepared.server.should_exit = True
+        thread.join(timeout=10)
+        prepared.socket.close()
