@@ -1,0 +1,45 @@
+{# A connection was last heard of by the newest answer in any of its window tables. #}
+with answers as (
+    select source_name, connection, fetched_at from {{ ref('int_test_runs') }}
+    union all
+    select 'perfecto' as source_name, connection, fetched_at from {{ ref('stg_perfecto_reporting__commands') }}
+),
+
+test_runs as (
+    select * from {{ ref('fct_test_runs') }}
+),
+
+last_answers as (
+    select
+        source_name,
+        connection,
+        max(fetched_at) as last_fetched_at
+    from answers
+    group by source_name, connection
+),
+
+run_days as (
+    select
+        source_name,
+        connection,
+        min(started_date) as first_run_date,
+        max(started_date) as last_run_date
+    from test_runs
+    where not is_manual_session
+    group by source_name, connection
+),
+
+connections as (
+    select
+        last_answers.source_name,
+        last_answers.connection,
+        run_days.first_run_date,
+        run_days.last_run_date,
+        last_answers.last_fetched_at
+    from last_answers
+    left join run_days
+        on last_answers.source_name = run_days.source_name
+        and last_answers.connection = run_days.connection
+)
+
+select * from connections
