@@ -18,10 +18,12 @@ from simlab.api.perfecto_cloud import PerfectoCloud
 from simlab.app import build_app
 from simlab.clock import Clock, day_of, parse_clock
 from simlab.connections import connections_toml, urls, write_connections
+from simlab.history import HistoryLab
 from simlab.request_log import RequestLog
 from simlab.world.model import World
 
 LOOPBACK = "127.0.0.1"
+RETENTION_DAYS = 90  # ours: the vendor publishes none; recorded histories are shown whole
 FAULT_PROFILES = ("none",)
 SECONDS_TO_START = 30
 
@@ -82,11 +84,16 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
     clock = parse_clock(config.clock)
     last_day = config.end or day_of(clock.now())
     first_day = last_day - timedelta(days=config.days - 1)
-    if world is None:
+    if config.histories:
+        world = HistoryLab(config.histories)
+        first_day = min(cloud.first_day() for cloud in world.perfecto)
+        last_day = max(cloud.last_day() for cloud in world.perfecto)
+    elif world is None:
         from simlab.world import build_world
 
         world = build_world(config.seed, first_day, config.days)
-    clouds = [PerfectoCloud(cloud, clock, device_json=config.device_json) for cloud in world.perfecto]
+    retention_days = None if config.histories else RETENTION_DAYS
+    clouds = [PerfectoCloud(cloud, clock, retention_days, config.device_json) for cloud in world.perfecto]
     app, log = build_app(world, clouds, clock)
     listener = _listen(config.port)
     port = listener.getsockname()[1]

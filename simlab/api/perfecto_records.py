@@ -120,32 +120,29 @@ def test_record(run: TestRun, connection: str, now: int) -> dict[str, object]:
 
 
 def platform_record(device: Device, key: str, alias: str | None) -> dict[str, object]:
-    """One device of a test. Desktops have browserInfo and, more often than not, no deviceId."""
-    record: dict[str, object] = {}
-    if device.device_type != "DESKTOP" or draw(device.device_id, "shown", 3) == 0:
-        record["deviceId"] = device.device_id
-    record |= {
+    """One device of a test: mobileInfo on phones, tablets and simulators, browserInfo on desktops."""
+    shown = {
+        "deviceId": device.device_id,
         "deviceType": device.device_type,
         "os": device.os,
         "osVersion": device.os_version,
         "screenResolution": device.resolution,
         "location": device.location,
     }
-    if device.device_type == "DESKTOP":
-        if device.browser_type is not None:
-            record["browserInfo"] = {
-                "browserType": device.browser_type,
-                "browserVersion": device.browser_version or "latest",
-            }
-    else:
+    record: dict[str, object] = {name: value for name, value in shown.items() if value}
+    if device.device_type != "DESKTOP":
         record["mobileInfo"] = _mobile_info(device)
+    elif device.browser_type is not None:
+        record["browserInfo"] = {
+            "browserType": device.browser_type,
+            "browserVersion": device.browser_version or "latest",
+        }
     if alias is not None:
         record["alias"] = alias
-    criteria = {"platformName": device.os.capitalize(), "platformVersion": device.os_version}
-    if draw(key, "criteria", 3) == 0:
-        record["selectionCriteria"] = criteria
-    else:
-        record["selectionCriteriaV2"] = [{"name": name, "value": value} for name, value in criteria.items()]
+    criteria = {"deviceName": device.device_id}
+    if device.os:
+        criteria = {"platformName": device.os.capitalize(), "platformVersion": device.os_version}
+    record["selectionCriteriaV2"] = [{"name": name, "value": value} for name, value in criteria.items()]
     record["customFields"] = [{"name": "rack", "value": device.location}] if draw(key, "rack", 8) == 0 else []
     return record
 
@@ -194,6 +191,8 @@ def _videos(run: TestRun, connection: str) -> list[dict[str, object]]:
         return []
     videos = []
     for number, device in enumerate(run.devices):
+        if not device.resolution:
+            continue
         file_name = f"{run.id}_{number}.mp4"
         width, height = (int(side) for side in re.split(r"\D", device.resolution, maxsplit=1))
         video: dict[str, object] = {
