@@ -15,14 +15,46 @@ sightings as (
         {%- for attribute in attributes %}
         platforms.{{ attribute }},
         {%- endfor %}
-        coalesce(test_runs.started_at, cast(test_runs.started_date as timestamp)) as seen_at
+        coalesce(test_runs.started_at, cast(test_runs.started_date as timestamp)) as seen_at,
+        platforms.test_run_id,
+        platforms.platform_index
     from platforms
     inner join test_runs on platforms.test_run_id = test_runs.test_run_id
     where platforms.device_id is not null
+),
+
+one_per_instant as (
+    select *
+    from sightings
     qualify row_number() over (
-        partition by test_runs.connection, platforms.device_id, coalesce(test_runs.started_at, cast(test_runs.started_date as timestamp))
-        order by platforms.test_run_id, platforms.platform_index
+        partition by connection, device_id, seen_at order by test_run_id, platform_index
     ) = 1
+),
+
+counted as (
+    select
+        *
+        {%- for attribute in attributes %},
+        count({{ attribute }}) over (
+            partition by connection, device_id order by seen_at
+            rows between unbounded preceding and current row
+        ) as {{ attribute }}_number
+        {%- endfor %}
+    from one_per_instant
+),
+
+-- A report that leaves something out does not change it: the last known value holds.
+known as (
+    select
+        connection,
+        device_id,
+        seen_at
+        {%- for attribute in attributes %},
+        max({{ attribute }}) over (
+            partition by connection, device_id, {{ attribute }}_number
+        ) as {{ attribute }}
+        {%- endfor %}
+    from counted
 ),
 
 compared as (
@@ -32,7 +64,7 @@ compared as (
         {%- for attribute in attributes %}
         and {{ attribute }} is not distinct from lag({{ attribute }}) over device
         {%- endfor %} as is_unchanged
-    from sightings
+    from known
     window device as (partition by connection, device_id order by seen_at)
 ),
 

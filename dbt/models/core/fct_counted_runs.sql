@@ -11,27 +11,28 @@ with counted as (
         coalesce(build_id, test_run_id) as build_key,
         device_id,
         started_at,
+        coalesce(started_at, cast(started_date as timestamp)) as ordered_at,
         started_date,
         duration_seconds,
         run_status = 'failed' as is_failure
     from {{ ref('fct_test_runs') }}
-    where is_counted and started_at is not null and {{ is_within_as_of('started_date') }}
+    where is_counted
 ),
 
 compared as (
     select
         *,
         lag(is_failure) over (
-            partition by test_id, variant_id order by started_at, test_run_id
+            partition by test_id, variant_id order by ordered_at, test_run_id
         ) as previous_is_failure,
         lag(is_failure) over (
-            partition by test_id, variant_id, build_key order by started_at, test_run_id
+            partition by test_id, variant_id, build_key order by ordered_at, test_run_id
         ) as previous_in_verdict_is_failure,
         first_value(is_failure) over (
-            partition by test_id, variant_id, build_key order by started_at, test_run_id
+            partition by test_id, variant_id, build_key order by ordered_at, test_run_id
         ) as first_in_verdict_is_failure,
         sum(case when is_failure then 1 else 0 end) over (
-            partition by test_id, variant_id, build_key order by started_at, test_run_id
+            partition by test_id, variant_id, build_key order by ordered_at, test_run_id
             rows between unbounded preceding and current row
         ) as verdict_failures_so_far,
         sum(case when is_failure then 1 else 0 end) over (
@@ -45,7 +46,7 @@ disagreeing as (
     select
         *,
         row_number() over (
-            partition by test_id, build_key, is_failure <> first_in_verdict_is_failure order by started_at, test_run_id
+            partition by test_id, build_key, is_failure <> first_in_verdict_is_failure order by ordered_at, test_run_id
         ) as disagreement_number
     from compared
 )
@@ -62,6 +63,7 @@ select
     build_key,
     device_id,
     started_at,
+    ordered_at,
     started_date,
     duration_seconds,
     is_failure,

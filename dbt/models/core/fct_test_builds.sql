@@ -1,10 +1,14 @@
 with runs as (
-    select runs.*
+    select
+        runs.*,
+        row_number() over (
+            partition by runs.test_id order by runs.ordered_at desc, runs.test_run_id desc
+        ) = 1 as is_newest_run
     from {{ ref('fct_counted_runs') }} as runs
-    inner join {{ ref('dim_connection_windows') }} as windows
-        on runs.source_name = windows.source_name
-        and runs.connection = windows.connection
-        and runs.started_date between windows.window_start and windows.window_end
+    inner join {{ ref('dim_connections') }} as connections
+        on runs.source_name = connections.source_name
+        and runs.connection = connections.connection
+        and {{ is_in_window('runs.started_date', 'connections.last_run_date') }}
 ),
 
 verdicts as (
@@ -16,13 +20,59 @@ verdicts as (
         has_build,
         variant_id,
         count(*) as attempts,
-        count_if(is_failure) as failures,
-        count_if(is_return_in_verdict) as returns,
-        count_if(is_first_disagreement) as first_disagreements,
-        sum(case when is_wasted then coalesce(duration_seconds, 0) else 0 end) as wasted_seconds,
-        max(started_at) as last_attempt_at,
-        max_by(test_run_id, struct(started_at, test_run_id)) as unused
+        count(*) filter (where is_failure) as failures,
+        count(*) filter (where is_return_in_verdict) as returns,
+        bool_or(is_first_disagreement) as is_mixed,
+        bool_or(verdict = 'failed') as is_failed,
+        bool_or(is_newest_run) as is_newest,
+        sum(case when is_wasted then coalesce(duration_seconds, 0e0) else 0e0 end) as wasted_seconds
     from runs
     group by source_name, connection, test_id, build_key, has_build, variant_id
+),
+
+builds as (
+    select
+        source_name,
+        connection,
+        test_id,
+        build_key,
+        has_build,
+        count(*) as verdicts,
+        count(*) filter (where attempts = 1) as single_attempt_verdicts,
+        cast(sum(attempts) as bigint) as attempts,
+        cast(sum(failures) as bigint) as failures,
+        cast(max(returns) as bigint) as returns_on_one_variant,
+        bool_or(is_mixed) as is_mixed,
+        bool_or(is_failed) as has_failed_verdict,
+        bool_or(is_newest) as is_newest,
+        sum(wasted_seconds) as wasted_seconds
+    from verdicts
+    group by source_name, connection, test_id, build_key, has_build
+),
+
+beside_others as (
+    select
+        *,
+        sum(attempts) over (partition by test_id) - attempts as other_attempts,
+        sum(failures) over (partition by test_id) - failures as other_failures
+    from builds
 )
-select 1
+
+select
+    source_name,
+    connection,
+    test_id,
+    build_key,
+    has_build,
+    verdicts,
+    single_attempt_verdicts,
+    attempts,
+    failures,
+    returns_on_one_variant,
+    is_mixed,
+    has_failed_verdict,
+    attempts >= 2 and failures = attempts as is_wholly_failed,
+    {{ is_solidly_failing('attempts', 'failures', 'other_attempts', 'other_failures') }} as is_solidly_failing,
+    is_newest,
+    wasted_seconds
+from beside_others

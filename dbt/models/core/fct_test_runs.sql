@@ -10,29 +10,38 @@ failure_messages as (
     select * from {{ ref('fct_failure_messages') }}
 ),
 
-families as (
-    select * from {{ ref('stg_derived__failure_families') }}
+failures as (
+    select * from {{ ref('dim_failures') }}
 ),
 
 reason_categories as (
     select * from {{ ref('failure_reason_categories') }}
 ),
 
-own_messages as (
+own_failures as (
     select
-        test_run_id,
-        failure_id
+        failure_messages.test_run_id,
+        failures.failure_id,
+        failures.family_id,
+        failures.site_category,
+        failures.shipped_category
     from failure_messages
-    where command_key is null
+    inner join failures on failure_messages.failure_id = failures.failure_id
+    where failure_messages.command_key is null
 ),
 
-categorised as (
+with_failures as (
     select
         test_runs.*,
+        own_failures.failure_id,
+        own_failures.family_id,
         case
-            when test_runs.run_status in ('failed', 'blocked') then coalesce(reason_categories.category, 'unknown')
+            when test_runs.run_status in ('failed', 'blocked') then coalesce(
+                own_failures.site_category, reason_categories.category, own_failures.shipped_category, 'unknown'
+            )
         end as failure_category
     from test_runs
+    left join own_failures on test_runs.test_run_id = own_failures.test_run_id
     left join reason_categories
         on lower(trim(test_runs.failure_reason_name)) = lower(reason_categories.failure_reason_name)
 ),
@@ -41,7 +50,7 @@ judged as (
     select
         *,
         run_status = 'blocked' or coalesce(failure_category in ('lab', 'orchestration'), false) as is_lab_failure
-    from categorised
+    from with_failures
 ),
 
 joined as (
@@ -68,8 +77,8 @@ joined as (
         judged.duration_seconds,
         judged.owner,
         teams.team,
-        own_messages.failure_id,
-        families.family_id,
+        judged.failure_id,
+        judged.family_id,
         judged.failure_reason_name,
         judged.failure_category,
         left(judged.message, 500) as message_head,
@@ -85,8 +94,6 @@ joined as (
         judged.missing_since
     from judged
     left join teams on judged.test_run_id = teams.test_run_id
-    left join own_messages on judged.test_run_id = own_messages.test_run_id
-    left join families on own_messages.failure_id = families.failure_id
 )
 
 select * from joined

@@ -1,0 +1,63 @@
+with test_runs as (
+    select * from {{ ref('int_test_runs') }}
+),
+
+commands as (
+    select * from {{ ref('fct_commands') }}
+),
+
+messages as (
+    select
+        source_name,
+        connection,
+        test_run_id,
+        cast(null as string) as command_key,
+        coalesce(started_at, cast(started_date as timestamp)) as occurred_at,
+        message
+    from test_runs
+    where run_status in ('failed', 'blocked') and not is_manual_session and message is not null
+    union all
+    select
+        commands.source_name,
+        commands.connection,
+        commands.test_run_id,
+        commands.command_key,
+        coalesce(commands.started_at, cast(commands.run_started_date as timestamp)) as occurred_at,
+        commands.message
+    from commands
+    inner join test_runs on commands.test_run_id = test_runs.test_run_id
+    where commands.command_status = 'failure' and not test_runs.is_manual_session and commands.message is not null
+),
+
+-- Masking is the dearest step of the build: once per distinct text.
+distinct_texts as (
+    select distinct message
+    from messages
+),
+
+marked as (
+    select
+        message,
+        {{ marked_frames('message') }} as marked_message
+    from distinct_texts
+),
+
+templates as (
+    select
+        message,
+        {{ masked_message('marked_message') }} || {{ masked_frames('marked_message') }} as template
+    from marked
+)
+
+select
+    messages.source_name,
+    messages.connection,
+    messages.test_run_id,
+    messages.command_key,
+    messages.occurred_at,
+    {{ failure_id('templates.template') }} as failure_id,
+    templates.template,
+    left(messages.message, 500) as message_head
+from messages
+inner join templates on messages.message = templates.message
+where templates.template <> ''
