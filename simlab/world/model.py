@@ -58,7 +58,9 @@ class TestRun:
     ended_at: int | None  # None: the machine that ran it crashed, and it never got an end
     status: str  # PASSED, FAILED, BLOCKED, UNKNOWN
     devices: tuple[Device, ...]
-    visible_at: int  # from when on the reporting export lists it: seconds after its end, or hours for a late one
+    visible_at: (
+        int  # from when on the reporting export lists it: seconds after its end, or hours for a late one
+    )
     project_name: str | None = None
     project_version: str | None = None
     job_name: str | None = None
