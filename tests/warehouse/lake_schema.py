@@ -50,7 +50,9 @@ SCHEMAS: dict[tuple[str, str], pa.Schema] = {
             ("execution_engine_version", TEXT),
             (
                 "artifacts",
-                pa.list_(pa.struct([*_texts("type", "path", "content_type", "file_name"), ("zipped", pa.bool_())])),
+                pa.list_(
+                    pa.struct([*_texts("type", "path", "content_type", "file_name"), ("zipped", pa.bool_())])
+                ),
             ),
             *_texts("report_url", "message"),
             ("custom_fields", _pairs("name", "value")),
@@ -69,7 +71,9 @@ SCHEMAS: dict[tuple[str, str], pa.Schema] = {
             *_texts("mobile_info_description", "mobile_info_firmware", "mobile_info_operator"),
             ("mobile_info_operator_country", TEXT),
             ("mobile_info_has_audio", pa.bool_()),
-            *_texts("browser_info_browser_type", "browser_info_browser_version", "alias", "selection_criteria"),
+            *_texts(
+                "browser_info_browser_type", "browser_info_browser_version", "alias", "selection_criteria"
+            ),
             ("selection_criteria_v2", _pairs("name", "value")),
             ("custom_fields", _pairs("name", "value")),
             *WINDOW,
@@ -101,7 +105,9 @@ SCHEMAS: dict[tuple[str, str], pa.Schema] = {
             ("assignment_id", TEXT),
             ("created_at", MOMENT),
             ("last_updated_at", MOMENT),
-            *_texts("created_by_id", "created_by", "run_by_id", "run_by", "last_updated_by_id", "last_updated_by"),
+            *_texts(
+                "created_by_id", "created_by", "run_by_id", "run_by", "last_updated_by_id", "last_updated_by"
+            ),
             ("status", TEXT),
             ("completed", pa.bool_()),
             *_texts("widgets", "field_values", "self", "_project_id", "_project_name"),
@@ -141,7 +147,9 @@ SCHEMAS: dict[tuple[str, str], pa.Schema] = {
     ("enterprise_tester", "script_assignments"): pa.schema(
         [
             *_texts("id", "script_id", "name", "status", "assigned_to", "assigned_to_id"),
-            *_texts("package_id", "package_name", "package_project_id", "self", "_project_id", "_project_name"),
+            *_texts(
+                "package_id", "package_name", "package_project_id", "self", "_project_id", "_project_name"
+            ),
             *SNAPSHOT,
         ]
     ),

@@ -18,7 +18,9 @@ FETCHED_AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 def write_schema_files(lake: Path) -> None:
     """The zero-row file that every table of the lake holds, so that an empty table can be queried."""
     for (source, table), schema in SCHEMAS.items():
-        _write(lake / source / table / "connection=_" / "dt=1970-01-01" / "schema.parquet", schema.empty_table())
+        _write(
+            lake / source / table / "connection=_" / "dt=1970-01-01" / "schema.parquet", schema.empty_table()
+        )
 
 
 def write_rows(
