@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp
 
-from simlab.api import enterprise_tester, perfecto_reporting
+from simlab.api import (
+    enterprise_tester,
+    hcl_test_server,
+    perfecto_lab,
+    perfecto_live,
+    perfecto_reporting,
+    perfecto_services,
+)
 from simlab.api.answers import Refusal, json_answer
 from simlab.api.perfecto_cloud import PerfectoCloud
 from simlab.clock import Clock
-from simlab.connections import enterprise_tester_prefix, perfecto_prefix
+from simlab.connections import enterprise_tester_prefix, hcl_prefix, perfecto_prefix
 from simlab.request_log import RequestLog
 from simlab.world.model import World
 
@@ -25,24 +32,38 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return error.response
 
 
+PERFECTO_APIS = (perfecto_reporting, perfecto_live, perfecto_lab, perfecto_services)
+
+
 def build_app(
-    world: World, clouds: Sequence[PerfectoCloud], clock: Clock, middleware: Sequence[Middleware] = ()
-) -> tuple[ASGIApp, RequestLog]:
-    """The app, and the log of what is asked of it. `middleware` comes between the log and the servers."""
+    world: World,
+    clouds: Sequence[PerfectoCloud],
+    clock: Clock,
+    days: tuple[date, date],
+    middleware: Sequence[Middleware] = (),
+) -> RequestLog:
+    """The app, inside the log of what is asked of it. `days`: the world's first and last.
+
+    `middleware` comes between the log and the servers, so that the log holds what was really asked.
+    """
     routes: list[BaseRoute] = [
-        Mount(perfecto_prefix(cloud.connection), routes=perfecto_reporting.routes(cloud)) for cloud in clouds
-    ]
-    for et_world in world.enterprise_tester:
-        server = enterprise_tester.EnterpriseTester(et_world, clock)
-        routes.append(
-            Mount(enterprise_tester_prefix(et_world.connection), routes=enterprise_tester.routes(server))
+        Mount(
+            perfecto_prefix(cloud.connection), routes=[r for api in PERFECTO_APIS for r in api.routes(cloud)]
         )
+        for cloud in clouds
+    ]
+    for hcl_world in world.hcl:
+        test_server = hcl_test_server.TestServer(hcl_world, clock, *days)
+        routes.append(Mount(hcl_prefix(hcl_world.connection), routes=hcl_test_server.routes(test_server)))
+    for et_world in world.enterprise_tester:
+        et_server = enterprise_tester.EnterpriseTester(et_world, clock)
+        prefix = enterprise_tester_prefix(et_world.connection)
+        routes.append(Mount(prefix, routes=enterprise_tester.routes(et_server)))
 
     async def requests(_request: Request) -> Response:
         return json_answer(list(log))
 
     routes.append(Route("/_lab/requests", requests))
-    log = RequestLog(
-        Starlette(routes=routes, middleware=middleware, exception_handlers={Refusal: _refused}), clock
-    )
-    return log, log
+    servers = Starlette(routes=routes, middleware=middleware, exception_handlers={Refusal: _refused})
+    log = RequestLog(servers, clock)
+    return log

@@ -20,6 +20,7 @@ from simlab.clock import Clock, day_of, parse_clock
 from simlab.connections import connections_toml, urls, write_connections
 from simlab.history import HistoryLab
 from simlab.request_log import RequestLog
+from simlab.world import build_world
 from simlab.world.model import World
 
 LOOPBACK = "127.0.0.1"
@@ -89,16 +90,14 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
         first_day = min(cloud.first_day() for cloud in world.perfecto)
         last_day = max(cloud.last_day() for cloud in world.perfecto)
     elif world is None:
-        from simlab.world import build_world
-
         world = build_world(config.seed, first_day, config.days)
     retention_days = None if config.histories else RETENTION_DAYS
     clouds = [PerfectoCloud(cloud, clock, retention_days, config.device_json) for cloud in world.perfecto]
-    app, log = build_app(world, clouds, clock)
+    app = build_app(world, clouds, clock, (first_day, last_day))
     listener = _listen(config.port)
     port = listener.getsockname()[1]
     base = f"http://{LOOPBACK}:{port}"
-    lab = Lab(port, urls(world, base), connections_toml(world, base), world, clock, log)
+    lab = Lab(port, urls(world, base), connections_toml(world, base), world, clock, app)
     if config.connections is not None:
         write_connections(config.connections, lab.connections_toml)
     if config.truth is not None:
