@@ -1,0 +1,192 @@
+"""Asks a Perfecto cloud's Smart Reporting export (v3) for test executions and for the commands of each.
+
+Bounds compare the test's start, both inclusive; pages are counted from 1 and hold 500; there is no total. The
+page's own text has the bounds the wrong way round: every client sends the older one as the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+import msgspec
+
+from pipelines.defs.sources.perfecto_reporting.contract import CommandPlace
+from pipelines.lib.answer import Answer, Page
+from pipelines.lib.http import (
+    Fault,
+    Http,
+    NotAuthorised,
+    NotFound,
+    OutOfRange,
+    SourceError,
+    connect,
+    endpoint,
+    utc_now,
+)
+from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come
+from pipelines.settings import PerfectoConnection
+
+_EXPORT = "export/api/v3/test-executions"
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test whose commands are wanted, and its state as the lake has it."""
+
+    __test__ = False  # pytest: not a test
+
+    id: str
+    state: str
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    processing_status: str | None = None
+    truncated: bool | None = None
+
+
+class _Envelope(msgspec.Struct):
+    resources: list[msgspec.Raw]
+    metadata: _Metadata | None = None
+
+
+class _Identified(msgspec.Struct):
+    id: str | None = None
+
+
+class _UserMessage(msgspec.Struct, rename="camel"):
+    user_message: str
+
+
+_read_envelope = msgspec.json.Decoder(_Envelope).decode
+_read_id = msgspec.json.Decoder(_Identified).decode
+_read_messages = msgspec.json.Decoder(list[_UserMessage]).decode
+
+
+@asynccontextmanager
+async def client(
+    connection: PerfectoConnection, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[PerfectoReporting]:
+    """The export of one cloud, for as long as the block lasts."""
+    asked = endpoint(
+        connection,
+        connection.app_url,
+        # The other spellings the server takes have underscores, which proxies drop.
+        headers={"Perfecto-Authorization": connection.token.get_secret_value()},
+        credentials="token",
+        complaint=complaint,
+    )
+    async with connect(asked, clock) as http:
+        yield PerfectoReporting(http)
+
+
+class PerfectoReporting:
+    """Answers of one cloud's reporting export."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def test_executions(self, start: datetime, end: datetime) -> Answer:
+        """Tests that started in [start, end), with their platforms."""
+        window = {
+            "startExecutionTime[0]": str(_millis(start)),
+            "endExecutionTime[0]": str(_millis(end) - 1),
+        }
+        return Answer(lambda answer: self._pages(answer, window), self._http.clock())
+
+    def commands(self, tests: Iterable[Test]) -> Answer:
+        """The commands of each of these tests, in the order in which they come."""
+        return Answer(lambda answer: self._commands(answer, list(tests)), self._http.clock())
+
+    async def _pages(self, answer: Answer, window: dict[str, str]) -> AsyncGenerator[Page]:
+        novelty = Novelty()
+        upcoming = asyncio.create_task(self._page(window, 1))
+        try:
+            for number in range(1, MOST_PAGES + 1):
+                try:
+                    envelope, page = await upcoming
+                except OutOfRange:
+                    answer.note = "the source no longer answers for this time; what is held stays"
+                    return
+                metadata = envelope.metadata or _Metadata()
+                answer.facts["pages"] = number
+                answer.facts["processing_status"] = metadata.processing_status
+                if not page.records:
+                    # Known of this API: a last full page says that there is more, and there is nothing.
+                    answer.complete = (
+                        not metadata.truncated or number == 1 or await self._is_end(window, number)
+                    )
+                    return
+                if not novelty.is_new([_id(record) for record in page.records]):
+                    answer.note = f"page {number} repeats what came before; what is held stays"
+                    return
+                if metadata.truncated:
+                    upcoming = asyncio.create_task(self._page(window, number + 1))
+                yield page
+                if not metadata.truncated:
+                    answer.complete = True
+                    return
+            answer.note = f"more than {MOST_PAGES} pages; what is held stays"
+        finally:
+            upcoming.cancel()
+            answer.facts |= self._counts()
+
+    async def _page(self, window: dict[str, str], number: int) -> tuple[_Envelope, Page]:
+        envelope = await self._http.get(_EXPORT, {**window, "_page": str(number)}, _read_envelope)
+        return envelope, Page(envelope.resources, self._http.clock())
+
+    async def _is_end(self, window: dict[str, str], number: int) -> bool:
+        """Asks for an empty page once more, so that a stumble is not taken for the end."""
+        _envelope, page = await self._page(window, number)
+        return not page.records
+
+    async def _commands(self, answer: Answer, tests: list[Test]) -> AsyncGenerator[Page]:
+        async with aclosing(as_they_come(tests, self._commands_of, self._http.in_flight)) as pages:
+            async for page in pages:
+                yield page
+        answer.complete = True
+        answer.facts |= self._counts()
+
+    async def _commands_of(self, test: Test) -> Page:
+        place = CommandPlace(test.id, _test_state=test.state)
+        try:
+            path = f"{_EXPORT}/{quote(test.id, safe='')}/commands"
+            envelope = await self._http.get(path, {}, _read_envelope)
+        except NotFound:
+            return Page([], self._http.clock(), place, is_unavailable=True)
+        return Page(envelope.resources, self._http.clock(), place)
+
+    def _counts(self) -> dict[str, int]:
+        return {"requests": self._http.counts["requests"], "retries": self._http.counts["retries"]}
+
+
+def complaint(status: int, body: bytes) -> Fault | SourceError | None:
+    """What `[{"userMessage": ...}]` means; this API sends it with 200 too."""
+    if body.lstrip()[:1] != b"[":
+        return None
+    try:
+        words = "; ".join(message.user_message for message in _read_messages(body)) or "an empty error list"
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Fault("broken", "the body is a list, not the documented JSON") if status == 200 else None
+    lowered = words.lower()
+    if "not in supported range" in lowered:
+        return OutOfRange(words)
+    if any(word in lowered for word in ("token", "authenticate", "tenantid", "unauthorized", "unauthorised")):
+        return NotAuthorised("it does not take the token")
+    return Fault("busy", "an error message in place of results") if status == 200 else None
+
+
+def _id(record: msgspec.Raw) -> str:
+    """The record's id, or its bytes where it has none: such a record is refused later, and must count here."""
+    try:
+        return _read_id(record).id or bytes(record).decode(errors="replace")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return bytes(record).decode(errors="replace")
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

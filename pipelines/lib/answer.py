@@ -1,0 +1,36 @@
+"""What a source says to one question, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records as the vendor wrote them, with what only the request knew of them."""
+
+    records: Sequence[bytes | msgspec.Raw]
+    fetched_at: datetime
+    place: msgspec.Struct | None = None
+    is_unavailable: bool = False  # the source has nothing (any more) on this place; what is held of it stays
+
+
+@dataclass(slots=True)
+class Answer:
+    """A lazy answer: nothing is asked before it is iterated, and it may be iterated once.
+
+    `complete` tells whether everything that matches the question was listed: only then may a held row that is not
+    listed be called missing. `answered` narrows that to the parents (assignments) that were listed in full.
+    """
+
+    pages: Callable[[Answer], AsyncGenerator[Page]]
+    asked_at: datetime
+    complete: bool = False
+    answered: set[str] | None = None
+    note: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,291 @@
+"""HTTP to one connection: one shared client, limited, retried with back-off, and silent about what it sends.
+
+Only reads. URLs, headers and bodies appear in no message: an error names the connection, its host, what happened
+and what to do about it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import logging
+import random
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import aiohttp
+import httpx
+import msgspec
+import stamina
+from aiolimiter import AsyncLimiter
+from httpx_aiohttp import HttpxAiohttpClient
+
+from pipelines.settings import Connection
+
+T = TypeVar("T")
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
+
+# How often a request is tried in all, by what went wrong. A dead server is named within seconds; a 500 may be the
+# server's way to say that the token is bad, so it is not asked for long.
+_ATTEMPTS = {"connect": 4, "server_error": 3, "busy": 8, "broken": 8}
+_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_RETRY_AFTER = 0.5, 30.0, 120.0
+_LARGEST_BODY = 512 << 20  # a body that has no end must not fill the memory
+_WHOLE_REQUEST = 5  # times `timeout_seconds`, which bounds each wait for the next bytes
+
+
+class SourceError(Exception):
+    """A source could not be read: one line that names connection, host, what happened and what to do."""
+
+    def __init__(self, line: str, status: int = 0) -> None:
+        super().__init__(line)
+        self.status = status  # of the HTTP answer, 0 where there was none
+
+
+class NotAuthorised(SourceError):  # noqa: N818  what happened, in plain words
+    """The source refuses these credentials."""
+
+
+class SourceUnavailable(SourceError):  # noqa: N818
+    """No usable answer, after all retries."""
+
+
+class ServerFailed(SourceUnavailable):
+    """The source answers 500 again and again."""
+
+
+class Refused(SourceError):  # noqa: N818
+    """The source does not take this request."""
+
+
+class NotFound(Refused):
+    """The source has no such thing (any more)."""
+
+
+class OutOfRange(Refused):
+    """The source no longer answers for this time."""
+
+
+_FINAL: dict[int, type[SourceError]] = {401: NotAuthorised, 403: NotAuthorised, 404: NotFound, 410: NotFound}
+
+
+class Fault(Exception):  # noqa: N818
+    """Something that may pass: tried again. `kind` is one of `_ATTEMPTS`."""
+
+    def __init__(self, kind: str, what: str, retry_after: float | None = None) -> None:
+        super().__init__(what)
+        self.kind, self.what, self.retry_after = kind, what, retry_after
+
+
+Complaint = Callable[[int, bytes], "Fault | SourceError | None"]
+"""What a body says that its status does not: a `Fault`, `NotAuthorised`, `OutOfRange`, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one connection answers, how it is asked, and how hard."""
+
+    label: str  # "perfecto.acme", as in connections.toml
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auth: httpx.Auth | None = field(default=None, repr=False)
+    verify_tls: bool = True
+    ca_bundle: str | None = None
+    max_in_flight: int = 16
+    requests_per_second: float | None = None
+    timeout_seconds: float = 60
+    credentials: str = "token"  # what a refusal asks the reader to check
+    complaint: Complaint = lambda _status, _body: None
+
+
+class Http:
+    """Requests to one endpoint; made by `connect`."""
+
+    def __init__(self, endpoint: Endpoint, client: httpx.AsyncClient, clock: Callable[[], datetime]) -> None:
+        self.counts: Counter[str] = Counter()
+        self.clock = clock
+        self._endpoint = endpoint
+        self._client = client
+        self._slots = asyncio.Semaphore(endpoint.max_in_flight)
+        rate = endpoint.requests_per_second
+        self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
+
+    async def get(self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], T]) -> T:
+        """The body of `path` below the endpoint's URL, as `read` understands it; a body it cannot read is retried."""
+        tries: Counter[str] = Counter()
+
+        def wait(error: Exception) -> bool | float:
+            if not isinstance(error, Fault):
+                return False
+            tries[error.kind] += 1
+            if tries[error.kind] >= _ATTEMPTS[error.kind]:
+                return False
+            self.counts["retries"] += 1
+            if error.retry_after is None:
+                return True
+            return min(error.retry_after, _LONGEST_RETRY_AFTER) + random.uniform(0, 0.5)
+
+        try:
+            async for attempt in stamina.retry_context(
+                on=wait, attempts=None, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
+            ):
+                with attempt:
+                    return await self._once(path, parameters, read)
+        except Fault as fault:
+            raise self._final(fault, sum(tries.values())) from None
+        raise AssertionError("the retry loop ends with a value or an error")
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests may be under way at once."""
+        return self._endpoint.max_in_flight
+
+    def problem(self, kind: type[SourceError], what: str, advice: str, status: int = 0) -> SourceError:
+        """An error line in the one form that all of them have."""
+        return kind(f"{self._endpoint.label} ({_host(self._endpoint.url)}): {what}; {advice}", status)
+
+    async def _once(self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], T]) -> T:
+        async with self._slots:
+            if self._limiter:
+                await self._limiter.acquire()
+            self.counts["requests"] += 1
+            status, headers, body = await self._exchanged(path, parameters)
+        self._check(status, headers, body)
+        try:
+            return read(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise Fault("broken", "the body is not the documented JSON") from None
+
+    async def _exchanged(self, path: str, parameters: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
+        url = f"{self._endpoint.url}/{path}"
+        try:
+            async with asyncio.timeout(_WHOLE_REQUEST * self._endpoint.timeout_seconds):
+                async with self._client.stream("GET", url, params=dict(parameters)) as response:
+                    chunks, size = [], 0
+                    async for chunk in response.aiter_bytes():
+                        chunks.append(chunk)
+                        size += len(chunk)
+                        if size > _LARGEST_BODY:
+                            raise Fault("broken", f"the body is larger than {_LARGEST_BODY >> 20} MB")
+                    return response.status_code, response.headers, b"".join(chunks)
+        except httpx.ConnectError as error:
+            raise self._unconnected(error) from None
+        except (TimeoutError, httpx.TimeoutException):
+            raise Fault("broken", f"no whole answer within {self._endpoint.timeout_seconds:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
+            raise Fault("broken", f"the connection broke ({type(error).__name__})") from None
+
+    def _unconnected(self, error: httpx.ConnectError) -> Exception:
+        if isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+            return self.problem(
+                SourceUnavailable,
+                "its TLS certificate cannot be verified",
+                "set ca_bundle to your CA's PEM file",
+            )
+        if isinstance(error.__cause__, aiohttp.ClientConnectorDNSError):
+            return Fault("connect", "its host name is unknown")
+        return Fault("connect", "nothing answers there")
+
+    def _check(self, status: int, headers: httpx.Headers, body: bytes) -> None:
+        complaint = self._endpoint.complaint(status, body)
+        if isinstance(complaint, Fault):
+            raise complaint
+        if isinstance(complaint, SourceError):
+            raise self.problem(type(complaint), str(complaint), self._advice(type(complaint)), status)
+        if status == 200:
+            return
+        what = f"HTTP {status}"
+        if status == 500:
+            raise Fault("server_error", what)
+        if status in (408, 425, 429, 502, 503, 504):
+            raise Fault("busy", what, self._retry_after(headers))
+        kind = _FINAL.get(status, Refused)
+        if 300 <= status < 400:
+            what += ", a redirect, which is never followed"
+        raise self.problem(kind, what, self._advice(kind), status)
+
+    def _advice(self, kind: type[SourceError]) -> str:
+        if kind is NotAuthorised:
+            return f"check its {self._endpoint.credentials} and the user's rights"
+        return "check the url"
+
+    def _retry_after(self, headers: httpx.Headers) -> float | None:
+        """Seconds or a date; anything else is as if it were absent."""
+        text = headers.get("retry-after", "").strip()
+        if text.isascii() and text.isdigit():
+            return float(text)
+        try:
+            moment = email.utils.parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - self.clock()).total_seconds())
+
+    def _final(self, fault: Fault, tries: int) -> SourceError:
+        if fault.kind == "server_error":
+            return self.problem(
+                ServerFailed,
+                f"{fault.what}, {tries} times",
+                f"its {self._endpoint.credentials} may be bad, or the server is in trouble",
+            )
+        advice = "check the url, or wait until it is up" if fault.kind == "connect" else "try again later"
+        return self.problem(SourceUnavailable, f"{fault.what}, {tries} times", advice)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def endpoint(
+    connection: Connection,
+    url: str,
+    *,
+    credentials: str,
+    complaint: Complaint = lambda _status, _body: None,
+    headers: Mapping[str, str] | None = None,
+    auth: httpx.Auth | None = None,
+) -> Endpoint:
+    """What `connections.toml` says of a connection, as an endpoint at `url`."""
+    return Endpoint(
+        label=f"{connection.kind}.{connection.name}",
+        url=url,
+        headers=headers or {},
+        auth=auth,
+        verify_tls=connection.verify_tls,
+        ca_bundle=str(connection.ca_bundle) if connection.ca_bundle else None,
+        max_in_flight=connection.max_in_flight,
+        requests_per_second=connection.requests_per_second,
+        timeout_seconds=connection.timeout_seconds,
+        credentials=credentials,
+        complaint=complaint,
+    )
+
+
+@asynccontextmanager
+async def connect(endpoint: Endpoint, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Http]:
+    """An open client for the endpoint, for as long as the block lasts."""
+    verify: Any = endpoint.verify_tls
+    if endpoint.verify_tls and endpoint.ca_bundle:
+        verify = ssl.create_default_context(cafile=endpoint.ca_bundle)
+    client = HttpxAiohttpClient(
+        headers={"Accept": "application/json", "User-Agent": "flakehouse", **endpoint.headers},
+        auth=endpoint.auth,
+        verify=verify,
+        timeout=httpx.Timeout(endpoint.timeout_seconds),
+        limits=httpx.Limits(max_connections=endpoint.max_in_flight),
+        follow_redirects=False,
+        mounts={"all://127.0.0.1": None, "all://localhost": None},  # a proxy is not asked for our own machine
+    )
+    async with client:
+        yield Http(endpoint, client, clock)
+
+
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,67 @@
+"""Listings: guards against those that do not end, and many questions under way at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+# Ten million records of 500 a page; a listing longer than that is a server that has lost count.
+MOST_PAGES = 20_000
+_RECENT_PAGES = 3
+
+
+class Novelty:
+    """Remembers which pages were seen: all of them as one number each, the recent ones record by record."""
+
+    def __init__(self) -> None:
+        self._pages: set[int] = set()
+        self._recent: deque[frozenset[str]] = deque(maxlen=_RECENT_PAGES)
+
+    def is_new(self, ids: Sequence[str]) -> bool:
+        """Whether this page brings a record that neither an equal page nor the last few pages brought."""
+        page = frozenset(ids)
+        digest = hash(page)
+        known = digest in self._pages or page <= frozenset().union(*self._recent)
+        self._pages.add(digest)
+        self._recent.append(page)
+        return not known
+
+
+async def as_they_come(
+    questions: Iterable[Q], ask: Callable[[Q], Awaitable[A]], in_flight: int
+) -> AsyncIterator[A]:
+    """The answers in the order in which they come, at most `in_flight` of them asked for and as many waiting.
+
+    The first question that fails ends it, after the answers that came before it were handed on.
+    """
+    waiting = iter(questions)
+    results: asyncio.Queue[tuple[A] | Exception | None] = asyncio.Queue(maxsize=in_flight)
+
+    async def work() -> None:
+        try:
+            for question in waiting:
+                await results.put((await ask(question),))
+        except Exception as error:  # noqa: BLE001  raised where the answers are read
+            await results.put(error)
+        await results.put(None)
+
+    workers = [asyncio.create_task(work()) for _ in range(in_flight)]
+    try:
+        working = len(workers)
+        while working:
+            result = await results.get()
+            if isinstance(result, Exception):
+                raise result
+            if result is None:
+                working -= 1
+            else:
+                yield result[0]
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

@@ -1,0 +1,126 @@
+"""The lake as a Dagster resource: lands answers, and says what came as metadata and checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines.lib import lake_files, landing
+from pipelines.lib.answer import Answer
+from pipelines.lib.contract import Table
+from pipelines.lib.landing import Landed
+
+# A share of refused records beyond which a table's numbers should not be believed without a look.
+_MOST_REJECTED = 0.01
+
+
+class Lake(dg.ConfigurableResource):
+    """Two verbs: `merge` for tables that can be asked again, `append` for observations that cannot."""
+
+    root: str
+
+    async def merge(
+        self, context: dg.AssetExecutionContext, table: Table, answer: Answer
+    ) -> list[dg.MaterializeResult]:
+        """Lands an answer about the partition's day in a window table and its children."""
+        keys = context.partition_key
+        if not isinstance(keys, dg.MultiPartitionKey):
+            raise TypeError(f"{table.name} is partitioned by day and connection")
+        parts = keys.keys_by_dimension
+        day = date.fromisoformat(parts["day"])
+        landed = await landing.merge(self.root, table, parts["connection"], day, answer)
+        return self._results(context, table, landed)
+
+    async def append(
+        self, context: dg.AssetExecutionContext, table: Table, answer: Answer, *, interval_seconds: int
+    ) -> list[dg.MaterializeResult]:
+        """Lands one observation of the partition's connection in a snapshot table."""
+        landed = await landing.append(self.root, table, context.partition_key, answer, interval_seconds)
+        return self._results(context, table, landed)
+
+    def prepare(self, tables: Iterable[Table]) -> None:
+        """Writes the zero-row files, so that a table without data can be queried."""
+        tables = list(tables)
+        with lake_files.problems_named(self._path):
+            lake_files.write_schemas(self._path, *tables)
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.root)
+
+    def _results(
+        self, context: dg.AssetExecutionContext, table: Table, landed: dict[str, Landed]
+    ) -> list[dg.MaterializeResult]:
+        declared = context.selected_asset_check_keys
+        return [
+            dg.MaterializeResult(
+                asset_key=[each.source, each.name],
+                metadata=_metadata(landed[each.name]),
+                check_results=[
+                    check
+                    for check in _checks(each, landed[each.name])
+                    if dg.AssetCheckKey(dg.AssetKey([each.source, each.name]), check.check_name or "")
+                    in declared
+                ],
+            )
+            for each in table.tables
+        ]
+
+
+def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """The checks that a landing answers for this table and its children."""
+    return [
+        dg.AssetCheckSpec(name, asset=[each.source, each.name], description=description)
+        for each in table.tables
+        for name, description in _CHECKS.items()
+    ]
+
+
+_CHECKS = {
+    "declared_fields": "Warns of fields that the source sends and the contract does not name; they are in _raw.",
+    "records_accepted": "Warns where more than 1% of the records could not be keyed or typed; see <table>__rejected.",
+}
+
+
+def _checks(table: Table, landed: Landed) -> list[dg.AssetCheckResult]:
+    key = dg.AssetKey([table.source, table.name])
+    seen = landed.received + landed.rejected
+    share = landed.rejected / seen if seen else 0.0
+    return [
+        dg.AssetCheckResult(
+            asset_key=key,
+            check_name="declared_fields",
+            passed=not landed.undeclared,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"undeclared_fields": dict(landed.undeclared)},
+        ),
+        dg.AssetCheckResult(
+            asset_key=key,
+            check_name="records_accepted",
+            passed=share <= _MOST_REJECTED,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"rejected": landed.rejected, "share": share},
+        ),
+    ]
+
+
+def _metadata(landed: Landed) -> dict[str, dg.RawMetadataValue]:
+    counts = {
+        name: getattr(landed, name)
+        for name in ("received", "added", "changed", "missing", "duplicates", "rejected")
+    }
+    return {
+        "dagster/row_count": landed.rows,
+        **counts,
+        "flagged": dict(landed.flagged),
+        "undeclared_fields": dict(landed.undeclared),
+        "is_rewritten": landed.is_rewritten,
+        "complete": landed.complete,
+        **({"note": landed.note} if landed.note else {}),
+        **{name: value for name, value in landed.facts.items() if value is not None},
+        "seconds": round(landed.seconds, 3),
+        "path": dg.MetadataValue.path(landed.path),
+    }

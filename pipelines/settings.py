@@ -1,0 +1,239 @@
+"""Where things lie (environment, `.env`) and which systems are read (`connections.toml`), typed and checked.
+
+Nothing is read when this module is imported. A wrong key is refused with its place and the nearest right one;
+no message ever holds a secret's value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DOTENV = ".env"
+
+
+class SettingsError(Exception):
+    """One clear line: which file, which key, what is wrong with it, what to do."""
+
+
+class Settings(BaseSettings):
+    """The three environment variables; relative paths are seen from the current folder."""
+
+    model_config = SettingsConfigDict(env_prefix="FLAKEHOUSE_", env_file=DOTENV, extra="ignore")
+
+    home: Path = Path(".flakehouse")
+    lake: str = ""
+    connections_file: Path = Field(Path("connections.toml"), validation_alias="FLAKEHOUSE_CONNECTIONS")
+
+    def model_post_init(self, _context: Any) -> None:
+        self.home = self.home.expanduser().absolute()
+        if self.lake.startswith("s3://"):
+            raise SettingsError("FLAKEHOUSE_LAKE: s3:// is not supported yet; give a folder")
+        self.lake = str(Path(self.lake).expanduser().absolute()) if self.lake else str(self.home / "raw")
+        self.connections_file = self.connections_file.expanduser().absolute()
+
+
+def _checked_url(url: str) -> str:
+    match = re.fullmatch(r"(https?)://([^/?#@\s]+)(/[^?#\s]*)?", url)
+    if match is None:
+        raise ValueError("must be an http(s) URL without user, password, query or spaces")
+    return url.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_checked_url)]
+
+
+class Connection(BaseModel):
+    """One system to read, and how hard it may be asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    kind: ClassVar[str]
+
+    name: str = Field(exclude=True)
+    ca_bundle: FilePath | None = None
+    verify_tls: bool = True
+    max_in_flight: PositiveInt = 16
+    requests_per_second: PositiveFloat | None = None
+    timeout_seconds: PositiveFloat = 60
+    snapshot_every_minutes: PositiveInt = 5
+
+
+class PerfectoConnection(Connection):
+    kind: ClassVar[str] = "perfecto"
+
+    app_url: Url
+    executions_url: Url | None = None
+    services_url: Url | None = None
+    token: SecretStr = Field(min_length=1)
+    commands: Literal["all", "failed", "none"] = "all"
+
+
+class HclConnection(Connection):
+    kind: ClassVar[str] = "hcl"
+
+    url: Url
+    offline_token: SecretStr = Field(min_length=1)
+    projects: list[str] = Field(min_length=1)
+
+
+class EnterpriseTesterConnection(Connection):
+    kind: ClassVar[str] = "enterprise_tester"
+
+    url: Url
+    username: SecretStr = Field(min_length=1)
+    password: SecretStr = Field(min_length=1)
+    projects: list[str] | None = None
+
+
+class Alert(BaseModel):
+    """Where alerts go. `url` is a secret: whoever has a webhook's URL can post to it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    name: str = Field(exclude=True)
+    kind: Literal["slack", "teams", "webhook", "email"]
+    url: SecretStr
+
+
+class Connections(BaseModel):
+    """Everything `connections.toml` names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    perfecto: dict[str, PerfectoConnection] = {}
+    hcl: dict[str, HclConnection] = {}
+    enterprise_tester: dict[str, EnterpriseTesterConnection] = {}
+    alerts: dict[str, Alert] = {}
+
+    @property
+    def all(self) -> dict[str, Connection]:
+        """Every connection by name; names are unique across kinds."""
+        return {**self.perfecto, **self.hcl, **self.enterprise_tester}
+
+
+_SECTIONS: dict[str, type[Connection] | type[Alert]] = {
+    "perfecto": PerfectoConnection,
+    "hcl": HclConnection,
+    "enterprise_tester": EnterpriseTesterConnection,
+    "alerts": Alert,
+}
+# A name becomes a folder (`connection=<name>`) and part of a partition's key, whose parts `|` separates.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def load_connections(settings: Settings) -> Connections:
+    """The systems named in `connections.toml`, or a `SettingsError` that says what to mend."""
+    path = settings.connections_file
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: not found. Copy connections.example.toml there and fill it in, or let"
+            f" `flakehouse simlab --connections {path.name}` write one for the simulated lab"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error.__class__.__name__}") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from None
+    environment = {**{k: v for k, v in dotenv_values(DOTENV).items() if v is not None}, **os.environ}
+    return parse_connections(document, environment, str(path))
+
+
+def parse_connections(document: Mapping[str, Any], environment: Mapping[str, str], place: str) -> Connections:
+    """Connections from a parsed TOML document; `place` names it in messages."""
+    found: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    owner: dict[str, str] = {}
+    for section, entries in document.items():
+        if section not in _SECTIONS:
+            raise SettingsError(f"{place}: unknown section [{section}]{_nearest(section, _SECTIONS)}")
+        model = _SECTIONS[section]
+        if not isinstance(entries, dict):
+            raise SettingsError(f"{place}: {section} must hold tables such as [{section}.some_name]")
+        for name, keys in entries.items():
+            where = f"{section}.{name}"
+            if not isinstance(keys, dict):
+                raise SettingsError(
+                    f"{place}: {where} is not a table: a connection has a name, as in [{section}.some_name]"
+                )
+            if not _NAME.fullmatch(name):
+                raise SettingsError(
+                    f"{place}: [{where}]: a name has only letters, digits, '_', '.' and '-', 64 at most"
+                )
+            if section != "alerts" and name in owner:
+                raise SettingsError(
+                    f"{place}: [{where}]: the name {name} is taken by [{owner[name]}.{name}];"
+                    " names are unique across kinds"
+                )
+            if section != "alerts":
+                owner[name] = section
+            found[section][name] = _entry(model, where, name, keys, environment, place)
+    return Connections(**found)
+
+
+def _entry(
+    model: type[Connection] | type[Alert],
+    where: str,
+    name: str,
+    keys: Mapping[str, Any],
+    environment: Mapping[str, str],
+    place: str,
+) -> Connection | Alert:
+    known = [field for field in model.model_fields if field != "name"]
+    for key in keys:
+        if key not in known:
+            raise SettingsError(f"{place}: [{where}]: unknown key {key}{_nearest(key, known)}")
+    filled = {k: _filled(v, environment, f"{place}: [{where}]: {k}") for k, v in keys.items()}
+    try:
+        return model(name=name, **filled)
+    except ValidationError as error:
+        raise SettingsError(f"{place}: [{where}]: {_reason(error.errors(include_input=False)[0])}") from None
+
+
+def _reason(error: ErrorDetails) -> str:
+    key = str(error["loc"][0]) if error["loc"] else "?"
+    if error["type"] == "missing":
+        return f"{key} is missing"
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _filled(value: Any, environment: Mapping[str, str], where: str) -> Any:
+    """The value with each `${NAME}` taken from the environment."""
+    if isinstance(value, list):
+        return [_filled(item, environment, where) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def take(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if not environment.get(name):
+            raise SettingsError(f"{where}: the environment variable {name} is not set (put it in .env)")
+        return environment[name]
+
+    return re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", take, value)
+
+
+def _nearest(key: str, known: Any) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(sorted(known))}"
