@@ -11,7 +11,7 @@ from simlab.world.causes import PRODUCT_CAUSES
 from simlab.world.randomness import fraction, stream
 
 BLOCK_DAYS = 30
-_TESTS_PER_BREAK = (6, 4, 3, 2, 2, 1, 1, 1)
+_TESTS_PER_BREAK = (4, 2, 2, 1, 1)
 _FLAKY_TESTS_BROKEN = 0.3
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from simlab.world.causes import TEST_CAUSES
@@ -35,15 +35,15 @@ MAX_ATTEMPTS = 3
 SCAPEGOAT = 3  # a healthy device that gets more than its share of flaky tests
 BAD_DEVICES = (1, 8, 11)  # what device-bound tests are bound to, for the tests that can run there
 
-# Of every 20 tests of a project: their kinds. Drawn once, spread by a shuffle.
-_KINDS = (
-    [ALWAYS_PASSES] * 10
-    + [FLAKY] * 5
-    + [DEVICE_BOUND] * 1
-    + [DEPENDENT] * 1
-    + [CHANGING] * 2
-    + [ALWAYS_FAILS]
-)
+_KIND_SHARES = {
+    ALWAYS_PASSES: 0.5,
+    FLAKY: 0.225,
+    DEVICE_BOUND: 0.075,
+    DEPENDENT: 0.05,
+    CHANGING: 0.1,
+    ALWAYS_FAILS: 0.05,
+}
+_RARELY_RUN, _RARELY = 0.06, 0.05
 _CHANGES_TO = (1.0, 0.6, 0.35, 0.8)  # how bad a changing test is while it is bad
 
 
@@ -90,20 +90,20 @@ _PROJECTS = (
     ),
     Project(None, None, "probe", 4, ((_ANDROID, 1.0),), "QUANTUM"),
 )
-_JOBS = (
+JOBS = (
     Job(
         "shop-commit",
         "Shop",
         2,
-        0.5,
+        0.6,
         (7.5, 10.2, 13.1, 16.4),
         ("main", "develop", "feature/checkout-2"),
         "CI/CD",
     ),
-    Job("shop-nightly", "Shop", 2, 0.6, (1.0, 5.5, 19.0, 23.4), ("main",), "Scheduled"),
-    Job("bank-regression", "Bank", 2, 0.55, (3.2, 9.0, 15.0, 21.6), ("main", "release/11.0"), "Scheduled"),
+    Job("shop-nightly", "Shop", 2, 0.7, (1.0, 5.5, 19.0, 23.4), ("main",), "Scheduled"),
+    Job("bank-regression", "Bank", 2, 0.65, (3.2, 9.0, 15.0, 21.6), ("main", "release/11.0"), "Scheduled"),
     Job("bank matrix", "Bank", 1, 0.3, (6.1, 12.3, 18.2, 22.5), ("main",), "CI/CD", variants_per_test=2),
-    Job("travel-ci", "Travel", 0, 0.75, (8.0, 11.0, 14.0, 17.5), ("main", "develop"), "CI/CD"),
+    Job("travel-ci", "Travel", 0, 0.8, (8.0, 11.0, 14.0, 17.5), ("main", "develop"), "CI/CD"),
     Job("portal-smoke", "Web portal", 1, 0.65, (2.4, 8.6, 14.7, 20.3), ("main", "release/2024.1"), "CI/CD"),
 )
 
@@ -176,6 +176,16 @@ def weighted(weights: list[float]) -> tuple[float, ...]:
     return tuple(steps)
 
 
+def _kinds(count: int) -> list[str]:
+    """As many tests of each kind as its share says, rounded so that the sum is right."""
+    found: list[str] = []
+    share_so_far = 0.0
+    for kind, share in _KIND_SHARES.items():
+        share_so_far += share
+        found += [kind] * (round(share_so_far * count) - len(found))
+    return found
+
+
 class Catalogue:
     """Projects, jobs and tests of one farm."""
 
@@ -185,19 +195,7 @@ class Catalogue:
         self._by_variant: dict[str, list[int]] = {}
         for index, variant in enumerate(fleet.variants):
             self._by_variant.setdefault(variant, []).append(index)
-        self.jobs = [
-            Job(
-                j.name + self._suffix,
-                j.project,
-                j.retries,
-                j.share,
-                j.hours,
-                j.branches,
-                j.trigger,
-                j.variants_per_test,
-            )
-            for j in _JOBS
-        ]
+        self.jobs = [replace(job, name=job.name + self._suffix) for job in JOBS]
         self._changing = 0
         self.tests: list[CatalogueTest] = []
         self.of_project: dict[str, list[CatalogueTest]] = {}
@@ -210,7 +208,7 @@ class Catalogue:
         rng = stream("catalogue", *self._key, project.area)
         if project.name:
             names = test_names(project.area, project.tests)
-            kinds = [_KINDS[i % len(_KINDS)] for i in range(project.tests)]
+            kinds = _kinds(project.tests)
             rng.shuffle(kinds)
         else:  # scripts that people run by hand
             names = [name + self._suffix for name in NO_PROJECT_NAMES[: project.tests]]
@@ -241,7 +239,7 @@ class Catalogue:
             bad = [d for d in BAD_DEVICES if d in pool] or pool
             bound_to = bad[int(rng.random() * len(bad))]
         devices = {v: self._device_weights(v, kind, bound_to, rng) for v in variants}
-        is_rare = rng.random() < 0.06
+        is_rare = rng.random() < _RARELY_RUN
         is_renamed = kind != CHANGING and project.name is not None and index % 23 == 5
         change_phase = None
         if kind == CHANGING:  # steps of 37 spread the changes evenly over the period
@@ -258,9 +256,9 @@ class Catalogue:
             bound_to=bound_to,
             bound_rate=0.35 + 0.55 * rng.random(),
             causes=tuple(rng.sample(TEST_CAUSES, 2)),
-            frequency=0.12 if is_rare else 0.6 + 0.8 * rng.random(),
+            frequency=_RARELY if is_rare else 0.6 + 0.8 * rng.random(),
             owner=PEOPLE[int(rng.random() * len(PEOPLE))],
-            median_seconds=min(1500.0, 30 * math.exp(rng.random() * 3.2)),
+            median_seconds=min(1500.0, 50 * math.exp(rng.random() * 3.2)),
             tags=tuple(rng.sample(TAGS, 1 + int(rng.random() * 4))) if rng.random() < 0.85 else (),
             test_frame=f"{project.area}.{project.area.capitalize()}Tests.{words[0].lower()}{''.join(words[1:])}",
             variants=tuple(variants),

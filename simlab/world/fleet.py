@@ -41,6 +41,7 @@ _MAKES = (
     ("DESKTOP", "", "", "MAC", "Ventura", "1920x1080", US_EAST, 1, "SAFARI", "16"),
 )
 FARM_SIZE = len(_MAKES)
+PHONES = 15  # the first ones: phones and tablets, before simulators and desktops
 _UPGRADE_EVERY_DAYS = 45  # a phone gets the next minor version of its system; the day differs by phone
 _MOVING_DEVICE = 7  # travels between two locations
 _MOVE_EVERY_DAYS = 40
@@ -55,6 +56,18 @@ class Unavailable:
     started_at: int
     ended_at: int
     state: str
+
+
+def without_overlaps(stretches: list[Unavailable]) -> list[Unavailable]:
+    """The same stretches by start, each cut to begin where the ones before it end."""
+    found: list[Unavailable] = []
+    reach = 0
+    for stretch in sorted(stretches, key=lambda s: s.started_at):
+        start = max(stretch.started_at, reach)
+        if start < stretch.ended_at:
+            found.append(Unavailable(start, stretch.ended_at, stretch.state))
+            reach = stretch.ended_at
+    return found
 
 
 def _device_id(form: int, *key: int | str) -> str:
@@ -123,7 +136,7 @@ class Fleet:
         return [self._version(index, ordinal) for index in range(FARM_SIZE)]
 
     def _version(self, index: int, ordinal: int) -> Device:
-        upgrades = (ordinal + 11 * index) // _UPGRADE_EVERY_DAYS % 9 if index < 15 else 0
+        upgrades = (ordinal + 11 * index) // _UPGRADE_EVERY_DAYS % 9 if index < PHONES else 0
         is_away = index == _MOVING_DEVICE and ordinal // _MOVE_EVERY_DAYS % 2 == 1
         key = (index, upgrades, is_away)
         if key not in self._versions:

@@ -29,7 +29,7 @@ SHARED_SCRIPT = "Smoke check"  # in two packages of the same project
 _NEVER_RUN = 5  # of each project's assignments
 # Chances to fail that the assignments get in turn; most never fail.
 _RATES = (0.0, 0.0, 0.3, 0.0, 1.0, 0.0, 0.08, 0.0, 0.0, 0.15, 0.0)
-_FREQUENCIES = (3.0, 1.0, 2.0, 0.5, 2.0, 0.3, 1.0, 0.2)
+_FREQUENCIES = (3.0, 1.0, 2.0, 0.5, 3.0, 0.3, 1.0, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class ManualCatalogue:
         for index, name in enumerate(names):
             package = packages[index % len(packages)]
             person = PEOPLE[int(rng.random() * len(PEOPLE))]
-            script = guid("script", seed, project.slug, name)
+            script = guid("script", seed, project.slug, name, package.name)
             self.tests.append(
                 ManualTest(
                     assignment=Assignment(

@@ -20,6 +20,7 @@ SHOWN_BY_THE_API = {
     "selection_criteria_object": "selectionCriteria as an object, without selectionCriteriaV2",
     "mobile_without_info": "a MOBILE platform without mobileInfo",
     "escaped_text": "the body writes = as \\u003d",
+    "repeated_on_next_page": "listed once more at the head of the next page, where there is one",
 }
 IN_THE_RUN = {
     "no_end": "the machine that ran it crashed: ended_at is None",
@@ -48,6 +49,6 @@ ONLY_ON_PASSED = frozenset(
 )
 ONLY_ON_DESKTOP = frozenset({"desktop_without_device_id"})
 ONLY_ON_MOBILE = frozenset({"mobile_without_info", "resolution_star"})
-# Drawn in turn; the others come about by themselves.
+# Each is given to the next run that can show it; the others come about by themselves.
 DRAWN = (*SHOWN_BY_THE_API, "impossible_external_id", "job_without_number")
 DRAWN_SHARE = 0.03

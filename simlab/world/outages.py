@@ -8,19 +8,21 @@ from __future__ import annotations
 
 from random import Random
 
+from simlab.world.catalogue import JOBS
 from simlab.world.causes import of_the_lab as lab
-from simlab.world.fleet import BOSTON, FARM_SIZE, FRANKFURT, TOKYO
+from simlab.world.fleet import BOSTON, FRANKFURT, PHONES, TOKYO
 from simlab.world.model import Outage
 from simlab.world.randomness import HOUR, MINUTE, midnight, stream
 
 DEVICE_BLOCK_DAYS, LOCATION_BLOCK_DAYS, CONNECTION_BLOCK_DAYS = 2, 6, 7
 _PHONE_LOCATIONS = (BOSTON, FRANKFURT, TOKYO)
+_BUILD_HOURS = sorted({hour for job in JOBS for hour in job.hours if 6 <= hour < 20})
 
 
 def _window(rng: Random, first_day: int, days: int, shortest: int, longest: int) -> tuple[int, int]:
-    """Begins between 06:00 and 20:00 of one of the block's days."""
+    """Begins on one of the block's days, soon after some build did: a lab breaks when it is used."""
     day = midnight(first_day + int(rng.random() * days))
-    start = day + 6 * HOUR + int(rng.random() * 14 * HOUR)
+    start = day + int((_BUILD_HOURS[int(rng.random() * len(_BUILD_HOURS))] + 0.4 * rng.random()) * HOUR)
     return start, start + int(shortest + rng.random() * (longest - shortest))
 
 
@@ -34,7 +36,7 @@ class Outages:
         block = ordinal // CONNECTION_BLOCK_DAYS
         rng = stream("connection outage", self._seed, self._connection, block)
         first = block * CONNECTION_BLOCK_DAYS
-        start, end = _window(rng, first, CONNECTION_BLOCK_DAYS, 25 * MINUTE, 70 * MINUTE)
+        start, end = _window(rng, first, CONNECTION_BLOCK_DAYS, 15 * MINUTE, 45 * MINUTE)
         return self._touching(ordinal, [("connection", self._connection, start, end)])
 
     def of_locations(self, ordinal: int) -> list[Outage]:
@@ -48,8 +50,8 @@ class Outages:
         block = ordinal // DEVICE_BLOCK_DAYS
         rng = stream("device outage", self._seed, self._connection, farm, block)
         found = []
-        for device in rng.sample(range(FARM_SIZE), 1 + int(rng.random() * 2)):
-            start, end = _window(rng, block * DEVICE_BLOCK_DAYS, DEVICE_BLOCK_DAYS, 45 * MINUTE, 240 * MINUTE)
+        for device in rng.sample(range(PHONES), 1 + int(rng.random() * 2)):
+            start, end = _window(rng, block * DEVICE_BLOCK_DAYS, DEVICE_BLOCK_DAYS, 60 * MINUTE, 230 * MINUTE)
             found.append(("device", self._device_ids[farm][device], start, end))
         return self._touching(ordinal, found)
 

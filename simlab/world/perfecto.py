@@ -10,7 +10,7 @@ from functools import cached_property
 
 from simlab.world.breaks import Breaks
 from simlab.world.catalogue import Catalogue
-from simlab.world.fleet import Fleet, Unavailable
+from simlab.world.fleet import Fleet, Unavailable, without_overlaps
 from simlab.world.model import Device, Outage, Reservation, Step, TestRun
 from simlab.world.outages import Outages, state_in
 from simlab.world.randomness import DAY, midnight, ordinal_of
@@ -131,17 +131,18 @@ class PerfectoCloud:
         return "CONNECTED"
 
     def unavailable(self, device_id: str, ordinal: int) -> list[Unavailable]:
-        """When a device is not connected on a day: outages first, which beat maintenance."""
+        """When a device is not connected on a day, without overlaps: the first to hold beats the later."""
         for farm, fleet in enumerate(self.fleets):
             index = fleet.index(device_id)
             if index is not None:
                 location = fleet.on(ordinal)[index].location
                 found = self.outages.of_devices(farm, ordinal) + self.outages.of_locations(ordinal)
-                return [
+                known = [
                     Unavailable(o.started_at, o.ended_at, state_in(o))
                     for o in found
                     if o.scope_id in (device_id, location)
-                ] + fleet.unavailable(index, ordinal)
+                ]
+                return without_overlaps(known + fleet.unavailable(index, ordinal))
         return []
 
     def reservations(self, start: int, end: int) -> Sequence[Reservation]:

@@ -16,8 +16,8 @@ _OFTEN_MISTAKEN = (
 )  # fmt: skip
 
 
-def failure_reason(failing: Cause, ended_at: int, rng: Random) -> tuple[str | None, tuple[Edit, ...]]:
-    """The name as it is first shown, and the edits that come later."""
+def failure_reason(failing: Cause, at: int, rng: Random) -> tuple[str | None, tuple[Edit, ...]]:
+    """The name as it is first shown, and the edits that come hours or days after the run's start, `at`."""
     right = failing.reason
     if right == "App crashed" and rng.random() < OLD_NAME:
         right = "Application crashed"
@@ -31,7 +31,7 @@ def failure_reason(failing: Cause, ended_at: int, rng: Random) -> tuple[str | No
     if rng.random() >= EDITED:
         return first, ()
     corrected = None if first == right else right
-    return first, (Edit(ended_at + HOUR + int(rng.random() * 5 * DAY), corrected),)
+    return first, (Edit(at + HOUR + int(rng.random() * 5 * DAY), corrected),)
 
 
 def blocked_reason(failing: Cause, rng: Random) -> str | None:

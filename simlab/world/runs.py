@@ -43,7 +43,8 @@ class RunWriter:
         self._next_midnight = midnight(ordinal + 1)
         self._devices = (devices, devices_next_day)
         self._salt = hex_digits(10, "run", *key, ordinal)
-        self._turn = ordinal % len(DRAWN)
+        turn = ordinal % len(DRAWN)
+        self._due = [*DRAWN[turn:], *DRAWN[:turn]]
         days = (utc(midnight(ordinal)), utc(self._next_midnight))
         self._day_texts = tuple(f"{d:%y-%m-%d}" for d in days)
 
@@ -175,15 +176,17 @@ class RunWriter:
             return "double_booking"
         if self._rng.random() >= DRAWN_SHARE:
             return None
-        name = DRAWN[self._turn]
-        is_clean = outcome.status == "PASSED" and attempt == 0
-        kind = shown[0].device_type
-        if (
-            (name in ONLY_ON_PASSED and not is_clean)
-            or (name.startswith("job_") and build is None)
-            or (name in ONLY_ON_DESKTOP and kind != "DESKTOP")
-            or (name in ONLY_ON_MOBILE and kind != "MOBILE")
-        ):
-            return None  # the name keeps its turn until a run comes that can show it
-        self._turn = (self._turn + 1) % len(DRAWN)
-        return name
+        for place, name in enumerate(self._due):
+            if _can_show(name, outcome, shown[0].device_type, attempt, build):
+                self._due.append(self._due.pop(place))
+                return name
+        return None
+
+
+def _can_show(name: str, outcome: Outcome, device_type: str, attempt: int, build: Build | None) -> bool:
+    return not (
+        (name in ONLY_ON_PASSED and (outcome.status != "PASSED" or attempt > 0))
+        or (name.startswith("job_") and build is None)
+        or (name in ONLY_ON_DESKTOP and device_type != "DESKTOP")
+        or (name in ONLY_ON_MOBILE and device_type != "MOBILE")
+    )

@@ -21,7 +21,7 @@ from simlab.world.catalogue import (
     Job,
     weighted,
 )
-from simlab.world.fleet import FARM_SIZE, Fleet
+from simlab.world.fleet import FARM_SIZE, PHONES, Fleet
 from simlab.world.model import Outage, Reservation
 from simlab.world.names import PEOPLE
 from simlab.world.outcomes import Outcome, Outcomes
@@ -52,7 +52,7 @@ def reservations(key: tuple[object, ...], farm: int, fleet: Fleet, ordinal: int)
         found.append(
             Reservation(
                 id=str((ordinal * 1000 + farm) * 10 + number),
-                device_id=fleet.device_ids[int(rng.random() * 15)],
+                device_id=fleet.device_ids[int(rng.random() * PHONES)],
                 reserved_to=person,
                 started_at=start,
                 ended_at=start + int(1 + rng.random() * 16) * 15 * MINUTE,

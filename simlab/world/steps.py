@@ -34,18 +34,15 @@ def steps_of(run: TestRun) -> list[Step]:
     count = 2 + int(rng.random() * 3)
     bounds = sorted(run.started_at + int(rng.random() * (end - run.started_at)) for _ in range(count - 1))
     bounds = [run.started_at, *bounds, end]
+    is_failed = run.status in ("FAILED", "BLOCKED")
     has_nameless = rng.random() < NAMELESS_FIRST
     empty = int(rng.random() * (count - 1)) if rng.random() < EMPTY_STEP else None
     found = []
     for index in range(count):
         begin, stop = bounds[index], bounds[index + 1]
-        failure = run.message if index == count - 1 and run.status == "FAILED" else None
+        failure = run.message if index == count - 1 and is_failed else None
         commands = (
-            ()
-            if index == empty
-            else tuple(
-                _commands(rng, begin, stop, 2 + int(rng.random() * 4), failure, run.status == "FAILED")
-            )
+            () if index == empty else tuple(_commands(rng, begin, stop, 2 + int(rng.random() * 4), failure))
         )
         if index == 0 and has_nameless:
             found.append(Step(None, None, None, commands))
@@ -54,9 +51,7 @@ def steps_of(run: TestRun) -> list[Step]:
     return found
 
 
-def _commands(
-    rng: Random, start: int, end: int, count: int, failure: str | None, is_failed_run: bool = False
-) -> list[Command]:
+def _commands(rng: Random, start: int, end: int, count: int, failure: str | None) -> list[Command]:
     found = []
     width = max(1, (end - start) // count)
     for index in range(count):
@@ -76,7 +71,7 @@ def _commands(
                 if rng.random() < 0.1
                 else (("by", "xpath", None),)
             )
-        is_last = index == count - 1 and is_failed_run and failure is not None
+        is_last = index == count - 1 and failure is not None
         found.append(
             Command(
                 name=name,

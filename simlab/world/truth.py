@@ -1,4 +1,4 @@
-"""The world's truth as four Parquet files, written day by day: what a warehouse built from the APIs should find."""
+"""The world's truth as Parquet files, written day by day: what a warehouse built from the APIs should find."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from simlab.world.catalogue import DEVICE_BOUND, CatalogueTest
 from simlab.world.enterprise_tester import ManualTesting
-from simlab.world.model import TestRun
+from simlab.world.model import Outage, TestRun
 from simlab.world.oddities import WITHOUT_OCCUPANCY
 from simlab.world.perfecto import PerfectoCloud
 from simlab.world.randomness import midnight
@@ -59,6 +59,15 @@ OUTAGES = pa.schema(
         ("started_at", _TIME),
         ("ended_at", _TIME),
         ("outage_id", pa.string()),
+    ]
+)
+STATES = pa.schema(
+    [
+        ("connection", pa.string()),
+        ("device_id", pa.string()),
+        ("state", pa.string()),
+        ("started_at", _TIME),
+        ("ended_at", _TIME),
     ]
 )
 
@@ -155,6 +164,7 @@ def write_truth(folder: Path, clouds: Sequence[PerfectoCloud], servers: Sequence
 
         tests, occupied = writer("tests", TESTS), writer("device_occupancy", OCCUPANCY)
         failures, outages = writer("failures", FAILURES), writer("outages", OUTAGES)
+        states = writer("device_states", STATES)
         for cloud in clouds:
             write(tests, TESTS, list(perfecto_tests(cloud)))
             for day in cloud.days():
@@ -162,6 +172,7 @@ def write_truth(folder: Path, clouds: Sequence[PerfectoCloud], servers: Sequence
                 write(occupied, OCCUPANCY, [row for run in runs for row in occupancy(run, cloud.connection)])
                 write(failures, FAILURES, [_failure(run, cloud.connection) for run in runs if run.cause_id])
                 write(outages, OUTAGES, [_outage(o) for o in cloud.outages_of(day)])
+                write(states, STATES, list(_states(cloud, day.toordinal())))
         for server in servers:
             write(tests, TESTS, list(manual_tests(server)))
             write(
@@ -187,7 +198,21 @@ def _failure(run: TestRun, connection: str) -> dict[str, object]:
     }
 
 
-def _outage(outage) -> dict[str, object]:
+def _states(cloud: PerfectoCloud, ordinal: int) -> Iterator[dict[str, object]]:
+    """When each device was not connected, without overlaps; at all other times it was."""
+    for fleet in cloud.fleets:
+        for device_id in fleet.device_ids:
+            for away in cloud.unavailable(device_id, ordinal):
+                yield {
+                    "connection": cloud.connection,
+                    "device_id": device_id.lower(),
+                    "state": away.state,
+                    "started_at": away.started_at,
+                    "ended_at": away.ended_at,
+                }
+
+
+def _outage(outage: Outage) -> dict[str, object]:
     return {
         "connection": outage.connection,
         "scope": outage.scope,

@@ -89,11 +89,19 @@ def message(failing: Cause, test_frame: str, rng: Random) -> str:
         text = trace(wording.style, text, failing.frames, test_frame, rng)
     draw = rng.random()
     if draw < TRUNCATED:
-        limit = _TRUNCATIONS[int(draw / TRUNCATED * len(_TRUNCATIONS))]
-        return text if len(text) <= limit else text[: limit - 3] + "..."
+        return _cut(text, _TRUNCATIONS[int(draw / TRUNCATED * len(_TRUNCATIONS))], failing)
     if draw < TRUNCATED + DUMPED:
         return text + _page_dump(rng)
     return text
+
+
+def _cut(text: str, limit: int, failing: Cause) -> str:
+    """The text's beginning, where that still names what is broken: else nothing could tell two causes apart."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 3]
+    broken = failing.frames[0].split(".")[1] if failing.frames else ""
+    return kept + "..." if broken in kept else text
 
 
 def _page_dump(rng: Random) -> str:
