@@ -94,6 +94,7 @@ class HclConnection(Connection):
     url: Url
     offline_token: SecretStr = Field(min_length=1)
     projects: list[str] = Field(min_length=1)
+    execution_logs: bool = False
 
 
 class EnterpriseTesterConnection(Connection):

@@ -87,6 +87,8 @@ def _part(attribute: str, hint: msgspec.inspect.Type, name: str) -> _Part | None
         return _time_part(get, name, kind, expected=extra.get("expected", False))
     if kind == "integer":
         return _integer_part(get, name)
+    if kind == "boolean":
+        return _boolean_part(get, name)
     if kind == "guid":
         return _plain_part(
             lambda record: None if (v := get(record)) is None else v.lower(), name, pa.string()
@@ -172,6 +174,20 @@ def _integer_part(get: Callable[[Any], Any], name: str) -> _Part:
         return [numbers]
 
     return _Part([pa.field(name, pa.int64())], build)
+
+
+def _boolean_part(get: Callable[[Any], Any], name: str) -> _Part:
+    def build(records: Sequence[Any], flags: Flags) -> list[pa.Array]:
+        values = list(map(get, records))
+        read = [_TRUTH.get(v.strip().lower()) if isinstance(v, str) else v for v in values]
+        odd = [r is None and bool(v) for r, v in zip(read, values, strict=True)]
+        flags.add(f"{name}_not_boolean", np.array(odd, dtype=bool))
+        return [pa.array(read, pa.bool_())]
+
+    return _Part([pa.field(name, pa.bool_())], build)
+
+
+_TRUTH = {"true": True, "false": False}
 
 
 def _time_part(get: Callable[[Any], Any], name: str, kind: str, *, expected: bool) -> _Part:

@@ -34,6 +34,9 @@ ExpectedInstant = Annotated[str | None, msgspec.Meta(extra={"column": "instant",
 Integer = Annotated[int | float | str | None, msgspec.Meta(extra={"column": "integer"})]
 """A whole number; anything else is flagged `<column>_not_integer` and null."""
 
+Boolean = Annotated[bool | str | None, msgspec.Meta(extra={"column": "boolean"})]
+"""True or false, as such or in words; an empty text is null, anything else is flagged `<column>_not_boolean`."""
+
 JsonText = msgspec.Raw
 RawOnly = Annotated[msgspec.Raw, msgspec.Meta(extra={"column": "none"})]
 """Declared, so that it is no news, but kept in `_raw` only."""

@@ -12,8 +12,8 @@ import logging
 import random
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -26,9 +26,11 @@ import stamina
 from aiolimiter import AsyncLimiter
 from httpx_aiohttp import HttpxAiohttpClient
 
+from pipelines.lib.answer import Answer, Page
 from pipelines.settings import Connection
 
 T = TypeVar("T")
+JSON = "application/json"
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
 
@@ -104,6 +106,14 @@ class Endpoint:
     complaint: Complaint = lambda _status, _body: None
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    method: str
+    path: str
+    accept: str
+    content: Mapping[str, Any] = field(repr=False)  # httpx's arguments: parameters, or a body
+
+
 class Http:
     """Requests to one endpoint; made by `connect`."""
 
@@ -116,8 +126,23 @@ class Http:
         rate = endpoint.requests_per_second
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
 
-    async def get(self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], T]) -> T:
+    async def get(
+        self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], T], accept: str = JSON
+    ) -> T:
         """The body of `path` below the endpoint's URL, as `read` understands it; a body it cannot read is retried."""
+        return await self._asked(_Question("GET", path, accept, {"params": dict(parameters)}), read)
+
+    async def post_json(self, path: str, body: Any, read: Callable[[bytes], T]) -> T:
+        """As `get`, for what is asked in a JSON body. Only ever for a question, which changes nothing."""
+        return await self._asked(_Question("POST", path, JSON, {"json": body}), read)
+
+    async def post_form(
+        self, path: str, fields: Mapping[str, str], read: Callable[[bytes], T], accept: str = JSON
+    ) -> T:
+        """As `post_json`, in a form."""
+        return await self._asked(_Question("POST", path, accept, {"data": dict(fields)}), read)
+
+    async def _asked(self, question: _Question, read: Callable[[bytes], T]) -> T:
         tries: Counter[str] = Counter()
 
         def wait(error: Exception) -> bool | float:
@@ -136,10 +161,25 @@ class Http:
                 on=wait, attempts=None, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
             ):
                 with attempt:
-                    return await self._once(path, parameters, read)
+                    return await self._once(question, read)
         except Fault as fault:
             raise self._final(fault, sum(tries.values())) from None
         raise AssertionError("the retry loop ends with a value or an error")
+
+    def answer(self, pages: Callable[[Answer], AsyncGenerator[Page]]) -> Answer:
+        """An answer whose facts tell how many requests it took."""
+
+        async def counted(answer: Answer) -> AsyncGenerator[Page]:
+            before = self.counts.copy()
+            try:
+                async with aclosing(pages(answer)) as inner:
+                    async for page in inner:
+                        yield page
+            finally:
+                for name in ("requests", "retries"):
+                    answer.facts[name] = self.counts[name] - before[name]
+
+        return Answer(counted, self.clock())
 
     @property
     def in_flight(self) -> int:
@@ -148,25 +188,28 @@ class Http:
 
     def problem(self, kind: type[SourceError], what: str, advice: str, status: int = 0) -> SourceError:
         """An error line in the one form that all of them have."""
-        return kind(f"{self._endpoint.label} ({_host(self._endpoint.url)}): {what}; {advice}", status)
+        return kind(problem(self._endpoint.label, self._endpoint.url, what, advice), status)
 
-    async def _once(self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], T]) -> T:
+    async def _once(self, question: _Question, read: Callable[[bytes], T]) -> T:
         async with self._slots:
             if self._limiter:
                 await self._limiter.acquire()
             self.counts["requests"] += 1
-            status, headers, body = await self._exchanged(path, parameters)
+            status, headers, body = await self._exchanged(question)
         self._check(status, headers, body)
         try:
             return read(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise Fault("broken", "the body is not the documented JSON") from None
 
-    async def _exchanged(self, path: str, parameters: Mapping[str, str]) -> tuple[int, httpx.Headers, bytes]:
-        url = f"{self._endpoint.url}/{path}"
+    async def _exchanged(self, question: _Question) -> tuple[int, httpx.Headers, bytes]:
+        url = f"{self._endpoint.url}/{question.path}"
+        headers = {"Accept": question.accept}
         try:
             async with asyncio.timeout(_WHOLE_REQUEST * self._endpoint.timeout_seconds):
-                async with self._client.stream("GET", url, params=dict(parameters)) as response:
+                async with self._client.stream(
+                    question.method, url, headers=headers, **question.content
+                ) as response:
                     chunks, size = [], 0
                     async for chunk in response.aiter_bytes():
                         chunks.append(chunk)
@@ -238,6 +281,12 @@ class Http:
         return self.problem(SourceUnavailable, f"{fault.what}, {tries} times", advice)
 
 
+def problem(label: str, url: str, what: str, advice: str) -> str:
+    """The line of a `SourceError`; of a URL it shows scheme, host and port only."""
+    parts = urlsplit(url)
+    return f"{label} ({parts.scheme}://{parts.netloc}): {what}; {advice}"
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -274,7 +323,7 @@ async def connect(endpoint: Endpoint, clock: Callable[[], datetime] = utc_now) -
     if endpoint.verify_tls and endpoint.ca_bundle:
         verify = ssl.create_default_context(cafile=endpoint.ca_bundle)
     client = HttpxAiohttpClient(
-        headers={"Accept": "application/json", "User-Agent": "flakehouse", **endpoint.headers},
+        headers={"User-Agent": "flakehouse", **endpoint.headers},
         auth=endpoint.auth,
         verify=verify,
         timeout=httpx.Timeout(endpoint.timeout_seconds),
@@ -284,8 +333,3 @@ async def connect(endpoint: Endpoint, clock: Callable[[], datetime] = utc_now) -
     )
     async with client:
         yield Http(endpoint, client, clock)
-
-
-def _host(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
