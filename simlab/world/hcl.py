@@ -56,7 +56,7 @@ _SLOT = 20 * MINUTE  # an agent's contact is lost for a whole number of these
 LOST_SHARE = 0.03
 
 
-class TestServer:
+class HclServer:
     """Implements `simlab.world.model.HclWorld`."""
 
     def __init__(self, seed: int, connection: str, first_day: date, days: int) -> None:

@@ -21,7 +21,7 @@ from simlab.world.breaks import BLOCK_DAYS
 from simlab.world.causes import words
 from simlab.world.enterprise_tester import ManualTesting
 from simlab.world.fleet import FARM_SIZE
-from simlab.world.hcl import TestServer
+from simlab.world.hcl import HclServer
 from simlab.world.perfecto import PerfectoCloud
 from simlab.world.schedule import DOUBLE_BOOKED
 from simlab.world.truth import write_truth
@@ -33,7 +33,7 @@ class Lab:
     def __init__(self, seed: int, first_day: date, days: int, density: float) -> None:
         self.seed, self.density = seed, density
         self.perfecto = [PerfectoCloud(seed, "acme", first_day, days, density)]
-        self.hcl = [TestServer(seed, "ots", first_day, days)]
+        self.hcl = [HclServer(seed, "ots", first_day, days)]
         self.enterprise_tester = [ManualTesting(seed, "et", first_day, days)]
 
     def parameters(self) -> dict[str, object]:

@@ -9,6 +9,7 @@ PEOPLE = tuple(
         "greta.lind", "hiroshi.mori", "ingrid.dahl", "joaquin.ruiz", "kavya.rao", "liam.oconnor",
     )
 )  # fmt: skip
+MANUAL_SESSION_NAME = "Interactive session"  # the vendor's own
 CI_ACCOUNT = "ci-bot@example.com"
 TAGS = (
     "smoke", "regression", "checkout", "payments", "login", "slow", "nightly", "team:orca", "team:heron",

@@ -23,7 +23,7 @@ from simlab.world.catalogue import (
 )
 from simlab.world.fleet import FARM_SIZE, PHONES, Fleet
 from simlab.world.model import Outage, Reservation
-from simlab.world.names import PEOPLE
+from simlab.world.names import MANUAL_SESSION_NAME, PEOPLE
 from simlab.world.outcomes import Outcome, Outcomes
 from simlab.world.randomness import DAY, HOUR, MINUTE, SECOND, fraction, midnight, stream
 from simlab.world.runs import Build, RunWriter
@@ -31,7 +31,6 @@ from simlab.world.runs import Build, RunWriter
 BUILDS_PER_NUMBERED_DAY = 6  # numbers of a job's builds: day * 6 + slot, so that they grow with gaps
 _NUMBERS_BEGIN = date(2018, 1, 1).toordinal()
 SOLO_RUNS, MANUAL_SESSIONS, RESERVATIONS = 40, 20, 6
-MANUAL_SESSION_NAME = "Interactive session"
 DOUBLE_BOOKED = 0.02  # of the runs that find their device busy
 _RETRY_ON_SAME_DEVICE = 0.6
 _WEEKEND_SLOTS = 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from simlab.world.model import Command, Step, TestRun
+from simlab.world.names import MANUAL_SESSION_NAME
 from simlab.world.randomness import SECOND, stream
 
 _STEP_NAMES = (
@@ -27,7 +28,7 @@ def steps_of(run: TestRun) -> list[Step]:
     """Two to four steps inside the run's own times; the command that failed a run is the last and has its message."""
     end = run.ended_at if run.ended_at is not None else run.started_at + 20 * SECOND
     rng = stream("steps", run.id)
-    if run.job_name is None and run.project_name is None and run.trigger_type == "Manual":
+    if run.name == MANUAL_SESSION_NAME:
         return [Step(None, None, None, tuple(_commands(rng, run.started_at, end, 2, None)))]
     if not run.devices or rng.random() < WITHOUT_STEPS:
         return []

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 from simlab.world.catalogue import DEVICE_BOUND, CatalogueTest
 from simlab.world.enterprise_tester import ManualTesting
 from simlab.world.model import Outage, TestRun
+from simlab.world.names import MANUAL_SESSION_NAME
 from simlab.world.oddities import WITHOUT_OCCUPANCY
 from simlab.world.perfecto import PerfectoCloud
 from simlab.world.randomness import midnight
-from simlab.world.schedule import MANUAL_SESSION_NAME
 from simlab.world.true_rates import BROKEN, FLAKY_STATE, NEVER_FAILS, changes, failure_probability, state
 
 NO_PROJECT = "(no project)"  # how the warehouse names the absence of a project
