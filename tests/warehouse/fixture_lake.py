@@ -136,6 +136,7 @@ def _acme(lake: Path) -> None:
                 "2026-03-09T13:10",
                 "2026-03-09T13:11",
                 status="FAILED",
+                message="x" * 499 + "yz",
                 failure_reason_name="Device in use",
             ),
         ],

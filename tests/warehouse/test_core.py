@@ -55,12 +55,12 @@ def test_the_lab_and_manual_sessions_count_against_no_test(rows):
     ]
 
 
-def test_messages_keep_quotes_line_breaks_and_emoji_and_empty_ones_are_none(rows):
+def test_messages_keep_quotes_line_breaks_and_emoji_and_show_500_characters(rows):
     assert rows(
         "select vendor_run_id, message_head, failure_id is not null from core.fct_test_runs "
         "where connection = 'acme' and run_status = 'failed' order by vendor_run_id"
     ) == [
-        ("in_use", None, False),
+        ("in_use", "x" * 499 + "y", True),
         ("pair", None, False),
         ("second", "Can't find 'Sign in' 🚪\r\n  at login.js:12", True),
     ]
