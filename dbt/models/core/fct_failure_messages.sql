@@ -42,11 +42,19 @@ marked as (
     from distinct_texts
 ),
 
+masked as (
+    select
+        message,
+        {{ masked_message('marked_message') }} as masked_message,
+        {{ masked_frames('marked_message') }} as masked_frames
+    from marked
+),
+
 templates as (
     select
         message,
-        {{ masked_message('marked_message') }} || {{ masked_frames('marked_message') }} as template
-    from marked
+        {{ failure_template('masked_message', 'masked_frames') }} as template
+    from masked
 )
 
 select
@@ -57,6 +65,7 @@ select
     messages.occurred_at,
     {{ failure_id('templates.template') }} as failure_id,
     templates.template,
+    messages.message,
     left(messages.message, 500) as message_head
 from messages
 inner join templates on messages.message = templates.message
