@@ -177,7 +177,7 @@ class Http:
                         yield page
             finally:
                 for name in ("requests", "retries"):
-                    answer.facts[name] = self.counts[name] - before[name]
+                    answer.facts[name] = answer.facts.get(name, 0) + self.counts[name] - before[name]
 
         return Answer(counted, self.clock())
 
