@@ -107,7 +107,7 @@ class HistoryWorld:
     def _devices(self) -> dict[str, Device]:
         return {name: _device(name) for name in sorted(set(self._table["device"].to_pylist())) if name}
 
-    def devices(self) -> Sequence[Device]:
+    def devices(self, at: int | None = None) -> Sequence[Device]:  # noqa: ARG002
         """Every device the file names."""
         return tuple(self._devices.values())
 

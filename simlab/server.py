@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -137,7 +137,7 @@ def run(config: LabConfig) -> None:
     lines += [f"{name}: {value}" for name, value in prepared.lab.world.parameters().items()]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-    with prepared.socket:
+    with prepared.socket, suppress(KeyboardInterrupt):
         prepared.server.run(sockets=[prepared.socket])
 
 

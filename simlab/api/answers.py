@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zlib import crc32
+from hashlib import blake2b
 
 import msgspec
 from starlette.responses import Response
@@ -39,4 +39,4 @@ def user_message(status: int, text: str, trace: str | None = None) -> Response:
 
 def draw(key: str, salt: str, sides: int) -> int:
     """A number from 0 to `sides` - 1 that is always the same for the same key and salt."""
-    return crc32(salt.encode(), crc32(key.encode())) % sides
+    return int.from_bytes(blake2b(f"{salt}/{key}".encode(), digest_size=8).digest()) % sides

@@ -54,10 +54,10 @@ Handset = dict[str, object]
 
 def listed_id(device: Device) -> str:
     """The id as the device lists spell it: other capitals than in the reports, for one device in three."""
-    spelling = draw(device.device_id, "spelling", 6)
-    if spelling == 0:
-        return device.device_id.lower()
-    return device.device_id.upper() if spelling == 1 else device.device_id
+    if draw(device.device_id, "spelling", 3):
+        return device.device_id
+    small = device.device_id.lower()
+    return small if small != device.device_id else device.device_id.upper()
 
 
 class Handsets:
@@ -76,7 +76,7 @@ class Handsets:
         }
         is_admin = user == self._cloud.admin_user
         handsets = []
-        for device in self._cloud.world.devices():
+        for device in self._cloud.world.devices(now):
             if device.device_type != "MOBILE":
                 continue
             state = self._cloud.world.device_state(device.device_id, now)

@@ -20,8 +20,8 @@ def reservations(
 ) -> dict[str, object]:
     """`info` and an array, as real clients read it; those made after `now` do not exist yet."""
     start = _time(parameters, "startTime", now)
-    end = _time(parameters, "endTime", start + DEFAULT_WINDOW)
-    spellings = {device.device_id: listed_id(device) for device in cloud.world.devices()}
+    end = _time(parameters, "endTime", max(start, now) + DEFAULT_WINDOW)
+    spellings = {device.device_id: listed_id(device) for device in cloud.world.devices(now)}
     wanted = {name.strip().lower() for name in parameters.get("resourceIds", "").split(",") if name.strip()}
     sees_people = user == cloud.admin_user and parameters.get("admin") == "true"
     found = []

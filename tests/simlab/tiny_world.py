@@ -179,7 +179,7 @@ class TinyPerfecto:
             has_screenshot=True,
         )
         more = tuple(
-            Command(f"Check {n}", "SUCCESS", start + 50 * SECOND, start + 51 * SECOND) for n in range(20)
+            Command(f"Check {n}", "SUCCESS", start + 50 * SECOND, start + 51 * SECOND) for n in range(60)
         )
         return [
             Step(None, None, None, (opened,)),
@@ -187,10 +187,10 @@ class TinyPerfecto:
             Step("Clean up", start + 55 * SECOND, start + 58 * SECOND, ()),
         ]
 
-    def devices(self) -> Sequence[Device]:
+    def devices(self, at: int | None = None) -> Sequence[Device]:  # noqa: ARG002
         return self.fleet
 
-    def device_state(self, device_id: str, at: int) -> str:
+    def device_state(self, device_id: str, at: int) -> str:  # noqa: ARG002
         return self.states.get(device_id, "CONNECTED")
 
     def reservations(self, start: int, end: int) -> Sequence[Reservation]:
@@ -250,7 +250,7 @@ class TinyHcl:
             )
         ]
 
-    def docker_host_status(self, host_id: int, at: int) -> tuple[str, str | None]:
+    def docker_host_status(self, host_id: int, at: int) -> tuple[str, str | None]:  # noqa: ARG002
         return ("ERROR", "connection refused") if at % DAY < HOUR else ("OK", None)
 
 
