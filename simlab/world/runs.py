@@ -87,7 +87,7 @@ class RunWriter:
             owner=owner,
             status=outcome.status,
             devices=shown,
-            visible_at=self._visible_at(end if outcome.has_end else start + 90 * MINUTE),
+            visible_at=self._visible_at(end) if outcome.has_end else start + 5 * MINUTE,
             project_name=test.project_name,
             project_version=test.project.version,
             job_name=build and build.job,

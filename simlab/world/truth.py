@@ -1,4 +1,13 @@
-"""The world's truth as Parquet files, written day by day: what a warehouse built from the APIs should find."""
+"""The world's truth as Parquet files, written day by day: what a warehouse built from the APIs should find.
+
+`tests`: one row per test and name. `failure_probability` is the long-run share of failing attempts, outages and
+broken builds aside; of a test that regressed or was fixed it is the mean over the world's days (so never 0 or 1),
+with `changed_at`, `rate_before` and `rate_after`. `state` is never_fails, flaky, broken, regressed or fixed; `cause`,
+of flaky ones, device_bound or intermittent. A rate of 0 does not mean no failure: outages and broken builds hit all.
+`device_occupancy`: one row per session and device, as far as the export shows when it was.
+`failures`: one row per failed or blocked run; `outage_id` where an outage did it, whatever the message says.
+`outages`: all of them, also those in which nothing ran. `device_states`: when a device was not connected.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Why things fail in the simulated lab: each cause with the many texts it appears under.
 
-A cause is one mistake in one place. Its wordings are different texts (languages, layers of a stack, truncation),
-and share the names of what is broken; no two causes share a wording.
+A cause is one mistake in one place. Its wordings are different texts (languages, layers of a stack, truncation)
+and share the names of what is broken. Some say nothing but `NullPointerException` or `AssertionError`, as real ones
+do, and under more than one cause: then only the application's frames tell. No two causes share text and frames.
 """
 
 from __future__ import annotations

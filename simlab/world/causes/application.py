@@ -26,6 +26,7 @@ CAUSES = (
         ("plain", "La carte de test a été refusée par CardForm (submitCard), code {n}"),
         ("plain", "CardForm submitCard: Karte von {person} abgelehnt, obwohl gültig"),
         ("javascript", "Error: CardForm submitCard answered DECLINED for {person}"),
+        ('java', 'java.lang.NullPointerException'),
     ),
     cause(
         "cart_badge_stale",
@@ -36,6 +37,7 @@ CAUSES = (
         ("xcuitest", "CartBadge readCount label is stale after adding {product}"),
         ("plain", "El contador CartBadge (readCount) no cambió al añadir {product}"),
         ("plain", "CartBadge readCount: バッジの数が更新されない ({product})"),
+        ('python', 'AssertionError'),
     ),
     cause(
         "crash_image_cache",
@@ -78,6 +80,7 @@ CAUSES = (
         ("plain", "Nach {seconds} Sekunden dreht sich die Anmeldung noch immer (LoginScreen awaitHome)"),
         ("xcuitest", "LoginScreen awaitHome: asynchronous wait exceeded timeout, unfulfilled expectation 'spinner gone'"),
         ("plain", "ログイン画面 LoginScreen awaitHome が {seconds} 秒待っても完了しない"),
+        ('appium', 'org.openqa.selenium.TimeoutException: Expected condition failed: waiting for visibility of element (tried for {seconds} second(s) with 500 milliseconds interval)'),
     ),
     cause(
         "biometric_prompt_missing",
@@ -88,6 +91,7 @@ CAUSES = (
         ("csharp", "Acme.Login.PromptMissing : BiometricGate expectPrompt found no biometric sheet for {person}"),
         ("plain", "L'invite biométrique n'est pas apparue (BiometricGate expectPrompt)"),
         ("plain", "BiometricGate expectPrompt: aucune empreinte demandée pour {person}"),
+        ('appium', 'org.openqa.selenium.TimeoutException: Expected condition failed: waiting for visibility of element (tried for {seconds} second(s) with 500 milliseconds interval)'),
     ),
     cause(
         "transfer_balance_mismatch",
@@ -108,6 +112,7 @@ CAUSES = (
         ("python", "AssertionError: SeatMap pickSeat drew two seats in one place on the flight to {city}"),
         ("plain", "SeatMap pickSeat: Sitzplätze überlappen auf dem Flug nach {city}"),
         ("swift", "XCTAssertFalse failed - SeatMap pickSeat frames overlap on the way to {city}"),
+        ('javascript', 'TimeoutError: Timeout {ms}ms exceeded.'),
     ),
     cause(
         "push_token_stale",
@@ -118,6 +123,7 @@ CAUSES = (
         ("javascript", "Error: PushInbox firstBanner rejected: stale registration {uuid}"),
         ("plain", "PushInbox firstBanner: プッシュ通知トークンの期限切れ {hex}"),
         ("csharp", "Acme.Notify.PushException : PushInbox firstBanner got 410 Gone for {person}"),
+        ('java', 'java.lang.NullPointerException'),
     ),
     cause(
         "deep_link_opens_home",

@@ -25,6 +25,7 @@ CAUSES = (
         ("plain", "OffersGraph query: délai dépassé ({seconds} s) pour {city}"),
         ("csharp", "System.Threading.Tasks.TaskCanceledException : OffersGraph query was canceled after {seconds} seconds"),
         ("plain", "OffersGraph query がタイムアウトしました ({ms} ms)"),
+        ('javascript', 'TimeoutError: Timeout {ms}ms exceeded.'),
     ),
     cause(
         "staging_certificate_rejected",

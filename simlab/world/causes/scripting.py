@@ -14,6 +14,7 @@ CAUSES = (
         ("javascript", "StaleElementReferenceError: OrderTable openRow is gone from the DOM (order of {person})"),
         ("csharp", "OpenQA.Selenium.StaleElementReferenceException : OrderTable openRow is not attached"),
         ("plain", "OrderTable openRow: Element ist nicht mehr im Dokument (Bestellung von {person})"),
+        ('java', 'java.lang.NullPointerException'),
     ),
     cause(
         "save_button_not_found",
@@ -156,6 +157,7 @@ CAUSES = (
         ("javascript", "Error: CouponBox redeem failed: voucher of {person} has expired"),
         ("plain", "CouponBox redeem: Gutschein abgelaufen am {date}"),
         ("plain", "Le bon CouponBox (redeem) a expiré le {date}"),
+        ('python', 'AssertionError'),
     ),
     cause(
         "account_without_funds",
