@@ -51,8 +51,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     build_lake(built.lake)
     built.dbt("build", "--select", "+fct_failure_messages")
     with duckdb.connect(str(built.database), read_only=True) as half_built:
-        failures = half_built.sql("select distinct failure_id from core.fct_failure_messages").fetchall()
-    write_families(built.derived, (failure_id for (failure_id,) in failures))
+        templates = half_built.sql(
+            "select failure_id, template, min(occurred_at) as first_seen_at from core.fct_failure_messages group by all"
+        )
+        write_families(built.derived, templates.to_arrow_table())
     built.dbt("build")
     return built
 

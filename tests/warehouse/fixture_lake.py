@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipelines.lib.failure_families import failure_families
 
 from .lake_writer import FETCHED_AT, write_rows, write_schema_files
 
@@ -63,13 +64,11 @@ def build_lake(lake: Path) -> None:
     _enterprise_tester(lake)
 
 
-def write_families(derived: Path, failure_ids: Iterable[str]) -> None:
-    """The table of failure families, every failure a family of its own."""
-    rows = [{"failure_id": one, "family_id": one, "algorithm_version": "fixture"} for one in failure_ids]
-    schema = pa.schema([(name, pa.string()) for name in ("failure_id", "family_id", "algorithm_version")])
+def write_families(derived: Path, templates: pa.Table) -> None:
+    """What the pipeline writes between two parts of the build: families of these failure ids and templates."""
     path = derived / "failure_families" / "failure_families.parquet"
     path.parent.mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+    pq.write_table(failure_families(templates), path)
 
 
 def _acme(lake: Path) -> None:

@@ -10,17 +10,31 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .lake_schema import SCHEMAS
+from pipelines.defs.sources.enterprise_tester import contract as enterprise_tester
+from pipelines.defs.sources.perfecto_reporting import contract as perfecto_reporting
+from pipelines.lib import lake_files
 
 FETCHED_AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
+TABLES = {
+    (table.source, table.name): table
+    for table in (
+        perfecto_reporting.TEST_EXECUTIONS,
+        perfecto_reporting.PLATFORMS,
+        perfecto_reporting.COMMANDS,
+        enterprise_tester.SCRIPT_RUNS,
+        enterprise_tester.STEP_RESULTS,
+        enterprise_tester.PROJECTS,
+        enterprise_tester.EXECUTION_PACKAGES,
+        enterprise_tester.SCRIPT_ASSIGNMENTS,
+    )
+}
+
 
 def write_schema_files(lake: Path) -> None:
-    """The zero-row file that every table of the lake holds, so that an empty table can be queried."""
-    for (source, table), schema in SCHEMAS.items():
-        _write(
-            lake / source / table / "connection=_" / "dt=1970-01-01" / "schema.parquet", schema.empty_table()
-        )
+    """What ingestion writes for every table, so that an empty one can be queried."""
+    lake.mkdir(parents=True, exist_ok=True)
+    lake_files.write_schemas(lake, *TABLES.values())
 
 
 def write_rows(
@@ -35,15 +49,11 @@ def write_rows(
 ) -> None:
     """One partition. Columns that a row does not name are null; `without` leaves columns out of the file."""
     absent = set(without)
-    schema = pa.schema([field for field in SCHEMAS[source, table] if field.name not in absent])
+    schema = pa.schema([field for field in TABLES[source, table].schema if field.name not in absent])
     filled = [{"_fetched_at": FETCHED_AT, **row} for row in rows]
     for row in filled:
         if unknown := row.keys() - set(schema.names):
             raise KeyError(f"{source}.{table} has no column {sorted(unknown)}")
     path = lake / source / table / f"connection={connection}" / f"dt={day}" / "data.parquet"
-    _write(path, pa.Table.from_pylist(filled, schema=schema))
-
-
-def _write(path: Path, table: pa.Table) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd")
+    pq.write_table(pa.Table.from_pylist(filled, schema=schema), path, compression="zstd")
