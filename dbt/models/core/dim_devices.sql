@@ -1,4 +1,10 @@
 {% set attributes = ['device_type', 'os', 'os_version', 'manufacturer', 'model', 'location'] %}
+{% set differs_from_previous -%}
+lag(seen_at) over device is null
+        {%- for attribute in attributes %}
+        or {{ attribute }} is distinct from lag({{ attribute }}) over device
+        {%- endfor %}
+{%- endset %}
 
 with platforms as (
     select * from {{ ref('int_perfecto_platforms') }}
@@ -31,6 +37,14 @@ one_per_instant as (
     ) = 1
 ),
 
+reported as (
+    select
+        *,
+        {{ differs_from_previous }} as is_other_report
+    from one_per_instant
+    window device as (partition by connection, device_id order by seen_at)
+),
+
 counted as (
     select
         *
@@ -40,7 +54,8 @@ counted as (
             rows between unbounded preceding and current row
         ) as {{ attribute }}_number
         {%- endfor %}
-    from one_per_instant
+    from reported
+    where is_other_report
 ),
 
 -- A report that leaves something out does not change it: the last known value holds.
@@ -60,52 +75,27 @@ known as (
 compared as (
     select
         *,
-        lag(seen_at) over device is not null
-        {%- for attribute in attributes %}
-        and {{ attribute }} is not distinct from lag({{ attribute }}) over device
-        {%- endfor %} as is_unchanged
+        {{ differs_from_previous }} as is_changed
     from known
     window device as (partition by connection, device_id order by seen_at)
-),
-
-numbered as (
-    select
-        *,
-        sum(case when is_unchanged then 0 else 1 end) over (
-            partition by connection, device_id order by seen_at
-            rows between unbounded preceding and current row
-        ) as period_number
-    from compared
 ),
 
 periods as (
     select
         connection,
         device_id,
-        period_number,
         {{ attributes | join(',\n        ') }},
-        min(seen_at) as valid_from,
-        max(seen_at) as last_seen_at
-    from numbered
-    group by connection, device_id, period_number, {{ attributes | join(', ') }}
-),
-
-followed as (
-    select
-        connection,
-        device_id,
-        {{ attributes | join(',\n        ') }},
-        valid_from,
-        lead(valid_from) over (partition by connection, device_id order by valid_from) as valid_to,
-        last_seen_at
-    from periods
+        seen_at as valid_from,
+        lead(seen_at) over (partition by connection, device_id order by seen_at) as valid_to
+    from compared
+    where is_changed
 ),
 
 described as (
     select
         *,
         valid_to is null as is_current
-    from followed
+    from periods
 )
 
 select * from described
