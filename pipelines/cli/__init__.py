@@ -1,0 +1,76 @@
+"""The `flakehouse` command: thin, everything that writes goes through Dagster as it does in the UI.
+
+Whatever is wrong with what was asked is one line on standard error, and a non-zero exit.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from pipelines.cli import commands
+
+INTERRUPTED = 130
+
+
+class OneLineErrors(TyperGroup):
+    """Says what is wrong in a line instead of a traceback, which goes to a file."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **options)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        sys.exit(self._exit_code(*args, **options))
+
+    def _exit_code(self, *args: Any, **options: Any) -> int:
+        from pipelines.cli.terminal import CommandError, complain
+        from pipelines.settings import SettingsError
+
+        try:
+            return super().main(*args, standalone_mode=False, **options) or 0
+        except typer.TyperException as error:
+            complain(f"{error.format_message()} Try `flakehouse --help`.")
+            return 2
+        except (typer.Abort, KeyboardInterrupt):
+            complain("interrupted; what was landed is kept, and running the command again goes on from there")
+            return INTERRUPTED
+        except (CommandError, SettingsError) as error:
+            complain(str(error))
+            return 1
+        except Exception as error:  # noqa: BLE001 - a person gets a line, whoever mends it gets the file
+            complain(f"unexpected {type(error).__name__}; the traceback is in {_keep_traceback()}")
+            return 1
+
+
+def _keep_traceback() -> Path:
+    descriptor, path = tempfile.mkstemp(prefix="flakehouse-", suffix=".log")
+    with os.fdopen(descriptor, "w") as file:
+        traceback.print_exc(file=file)
+    return Path(path)
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="A lakehouse for test-execution data: which tests are flaky, how busy is each device, why do tests fail.",
+)
+for command in (
+    commands.demo,
+    commands.ingest,
+    commands.snapshot,
+    commands.build,
+    commands.dev,
+    commands.simlab,
+):
+    app.command()(command)

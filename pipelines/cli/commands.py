@@ -1,0 +1,102 @@
+"""What can be typed: options and their help. The work is imported when a command runs, so that help is quick."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Select = Annotated[
+    list[str] | None,
+    typer.Option("--select", metavar="SOURCE[.TABLE]", help="Only this source or table; may be repeated."),
+]
+OnlyConnection = Annotated[
+    list[str] | None,
+    typer.Option("--connection", metavar="NAME", help="Only this connection; may be repeated."),
+]
+
+
+class Target(StrEnum):
+    duckdb = "duckdb"
+
+
+def demo(
+    days: Annotated[int, typer.Option(min=1, max=90, help="UTC days up to today.")] = 14,
+    home: Annotated[Path, typer.Option(metavar="DIR", help="Where everything is written.")] = Path(
+        ".flakehouse"
+    ),
+) -> None:
+    """The whole product on a simulated lab: ingest, build, publish, and look at the answers."""
+    from pipelines.cli.demo import demo
+
+    demo(days, home)
+
+
+def ingest(
+    start: Annotated[str, typer.Option(metavar="DATE", help="First UTC day, as 2026-01-31.")],
+    end: Annotated[str, typer.Option(metavar="DATE", help="Last UTC day, included.")],
+    select: Select = None,
+    connection: OnlyConnection = None,
+) -> None:
+    """Read days of the tables that can be asked again. Safe to repeat, in any order."""
+    from pipelines.cli.reading import ingest
+
+    ingest(start, end, select or [], connection or [])
+
+
+def snapshot(select: Select = None, connection: OnlyConnection = None) -> None:
+    """One round of the point-in-time tables: what each system says at this moment."""
+    from pipelines.cli.reading import snapshot
+
+    snapshot(select or [], connection or [])
+
+
+def build(
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="Ignore every run after this UTC day.")
+    ] = None,
+    target: Annotated[Target, typer.Option(help="The engine that builds.")] = Target.duckdb,  # noqa: ARG001
+) -> None:
+    """Build the warehouse from the lake, test it, and publish it."""
+    from pipelines.cli.building import build
+
+    build(as_of)
+
+
+def dev(
+    port: Annotated[int, typer.Option(help="Of the Dagster UI, on loopback.")] = 3000,
+) -> None:
+    """The Dagster UI over this home; with a simulated lab where no connections are configured."""
+    from pipelines.cli.dev import dev
+
+    dev(port)
+
+
+def simlab(
+    port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another seed is another world.")] = 1,
+    days: Annotated[int, typer.Option(min=1, help="How many days the world has.")] = 14,
+    end: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Its last UTC day; the clock's today if left out.")
+    ] = None,
+    clock: Annotated[
+        str, typer.Option(metavar="real|START[xSPEED]", help="What time the lab believes it is.")
+    ] = "real",
+    faults: Annotated[str, typer.Option(metavar="PROFILE", help="How badly its servers behave.")] = "none",
+    history: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Replay a recorded CI history instead; may be repeated."),
+    ] = None,
+    connections: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a ready connections.toml.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write what is true of the world.")
+    ] = None,
+) -> None:
+    """The simulated lab, in the foreground until interrupted. Its first line is JSON with port and URLs."""
+    from pipelines.cli.lab import serve
+
+    serve(port, seed, days, end, clock, faults, tuple(history or ()), connections, truth)

@@ -1,0 +1,85 @@
+"""What every command that writes needs: settings, a home that can be written, Dagster's storage, a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from rich.console import Console
+
+from pipelines.cli import terminal
+from pipelines.cli.runs import Outcome, Run, Started, execute
+from pipelines.cli.terminal import CommandError
+from pipelines.orchestration import instance
+from pipelines.settings import Settings
+
+
+@dataclass(frozen=True)
+class Session:
+    settings: Settings
+    out: Console
+    log: Path
+    storage: dg.DagsterInstance
+
+    def make(self, title: str, lanes: Sequence[Sequence[Run]]) -> list[Outcome]:
+        """Make the runs and show how far they are."""
+        with terminal.stage(self.out, title, sum(map(len, lanes))) as stage:
+
+            def watch(news: Started | Outcome) -> None:
+                if isinstance(news, Started):
+                    stage.now(str(news.run))
+                else:
+                    stage.step(_line(news))
+
+            return execute(self.settings.home, self.log, lanes, watch)
+
+
+@contextmanager
+def session(command: str) -> Iterator[Session]:
+    """CommandError where the home cannot be written."""
+    settings, out = Settings(), terminal.console()
+    try:
+        folder = instance.folder(settings.home)
+        with terminal.noise_to(folder / "logs", command) as log:
+            storage = instance.of(settings.home)
+            instance.fail_orphans(storage)
+            yield Session(settings, out, log, storage)
+    except OSError as error:
+        if error.filename and Path(error.filename).is_relative_to(settings.home):
+            raise CommandError(
+                f"{error.filename}: cannot be written ({error.strerror}); "
+                "set FLAKEHOUSE_HOME to a folder where you may write"
+            ) from error
+        raise
+
+
+def conclude(outcomes: Sequence[Outcome], log: Path) -> None:
+    """CommandError that lists every failed run, grouped by reason; nothing where all went well."""
+    failed = [outcome for outcome in outcomes if outcome.error]
+    if not failed:
+        return
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in failed:
+        groups.setdefault((outcome.run.subject, outcome.error or ""), []).append(outcome)
+    lines = [f"failed: {subject}{_days(members)}: {error}" for (subject, error), members in groups.items()]
+    kept = (
+        f"{len(outcomes) - len(failed)} of {len(outcomes)} partitions are landed and kept; details in {log}"
+    )
+    raise CommandError("\n".join([*lines, kept]))
+
+
+def _days(failed: Sequence[Outcome]) -> str:
+    days = sorted(outcome.run.day for outcome in failed if outcome.run.day)
+    untried = sum(not outcome.is_tried for outcome in failed)
+    note = f" ({untried} of them not tried)" if untried else ""
+    return f" {', '.join(days)}{note}" if days else ""
+
+
+def _line(outcome: Outcome) -> str:
+    if outcome.error:
+        return f"{outcome.run}: {'failed' if outcome.is_tried else 'not tried'}: {outcome.error}"
+    rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ""
+    return f"{outcome.run}: {outcome.rows.total():,} rows{rejected} ({outcome.seconds:.1f} s)"

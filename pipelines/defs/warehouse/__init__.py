@@ -1,0 +1,1 @@
+"""From the lake to the published warehouse: the dbt models, failure families between them, and publication."""

@@ -1,0 +1,62 @@
+"""The dbt project as this home sees it: its environment, its variables, and an up-to-date manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from dagster_dbt import DbtCliResource, DbtProject
+from filelock import FileLock
+
+from pipelines.defs.warehouse.folders import Folders
+from pipelines.settings import Settings
+
+PROJECT = Path(__file__).parents[3] / "dbt"
+DBT = Path(sys.executable).with_name("dbt")
+
+
+class WarehouseProject:
+    """What a dbt command needs: paths are absolute, since dbt runs in the project's folder."""
+
+    def __init__(self, settings: Settings):
+        self.folders = Folders(settings.home.absolute())
+        self.lake = settings.lake if "://" in settings.lake else str(Path(settings.lake).absolute())
+        self.dbt_project = DbtProject(PROJECT, target_path=self.folders.dbt_target, profiles_dir=PROJECT)
+
+    def variables(self, as_of: str | None = None) -> str:
+        """As dbt's `--vars`. The same at every call, as far as can be: a change makes dbt parse all anew."""
+        capped = {"as_of": as_of} if as_of else {}
+        return json.dumps({"lake": self.lake, "derived": str(self.folders.derived), **capped})
+
+    def cli(self) -> DbtCliResource:
+        """dbt of this very environment, writing nothing outside the home."""
+        os.environ["FLAKEHOUSE_BUILD_DB"] = str(self.folders.build_database)
+        os.environ["DBT_TARGET_PATH"] = os.environ["DBT_LOG_PATH"] = str(self.folders.dbt_target)
+        return DbtCliResource(
+            project_dir=self.dbt_project, profiles_dir=str(PROJECT), dbt_executable=str(DBT)
+        )
+
+    def manifest(self) -> Path:
+        """The manifest of the project as it is now; parsed anew only after a change."""
+        path = self.dbt_project.manifest_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mark = path.with_name("fingerprint")
+        with FileLock(path.with_name("parse.lock")):
+            fingerprint = self._fingerprint()
+            if not path.exists() or not mark.exists() or mark.read_text() != fingerprint:
+                arguments = ["parse", "--quiet", "--vars", self.variables()]
+                self.cli().cli(arguments, target_path=path.parent).wait()
+                mark.write_text(fingerprint)
+        return path
+
+    def _fingerprint(self) -> str:
+        """Of every file of the project, of the variables, and of the environment that dbt is part of."""
+        files = sorted(
+            f"{file.relative_to(PROJECT)} {file.stat().st_mtime_ns} {file.stat().st_size}"
+            for file in PROJECT.rglob("*")
+            if file.is_file() and not {"target", "logs"} & set(file.relative_to(PROJECT).parts)
+        )
+        return hashlib.sha256("\n".join([*files, self.variables(), sys.prefix]).encode()).hexdigest()

@@ -1,0 +1,98 @@
+"""The warehouse as an asset sees it: build some models, read what is built, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.defs.sources import contracts
+from pipelines.defs.warehouse import publish
+from pipelines.defs.warehouse.build_state import BuildState
+from pipelines.defs.warehouse.project import WarehouseProject
+from pipelines.orchestration.instance import is_over
+from pipelines.orchestration.lake import Lake
+from pipelines.settings import Settings
+
+# Unit tests check the models' code, not this lake's data: `make test` runs them. A data test whose tables lie
+# in both groups of models runs with the later one.
+BUILD = ["build", "--exclude-resource-type", "unit_test", "--indirect-selection", "buildable"]
+
+
+class Warehouse(dg.ConfigurableResource):
+    as_of: str | None = None
+    """YYYY-MM-DD: ignore every run that started after this UTC day."""
+
+    def build(self, context: dg.AssetExecutionContext) -> Iterator[Any]:
+        """Build and test the selected models; dagster.Failure, naming what failed, unless all is well."""
+        project, state = self._claimed(context)
+        Lake(root=project.lake).prepare(table for contract in contracts() for table in contract.TABLES)
+        tables = _names(context)
+        state.begin(tables)
+        arguments = [*BUILD, "--vars", project.variables(self.as_of)]
+        invocation = project.cli().cli(arguments, context=context, raise_on_error=False)
+        yield from invocation.stream()
+        if not invocation.is_successful():
+            raise dg.Failure(_what_failed(invocation), allow_retries=False)
+        state.prove(tables)
+
+    def query(self, context: dg.AssetExecutionContext, sql: str) -> pa.Table:
+        project, _ = self._claimed(context)
+        with duckdb.connect(project.folders.build_database, read_only=True) as connection:
+            return connection.sql(sql).to_arrow_table()
+
+    def write_derived(self, context: dg.AssetExecutionContext, name: str, table: pa.Table) -> dict[str, Any]:
+        """Replace a table that a Python asset derives, where the models that follow find it."""
+        project, _ = self._claimed(context)
+        folder = project.folders.derived / name
+        folder.mkdir(parents=True, exist_ok=True)
+        aside = folder / "part.next"
+        pq.write_table(table, aside, compression="zstd")
+        aside.replace(folder / "part.parquet")
+        return {"dagster/row_count": table.num_rows}
+
+    def publish(self, context: dg.AssetExecutionContext) -> dict[str, Any]:
+        """Publish the build database; dagster.Failure where a table of it has not passed its tests."""
+        project, state = self._claimed(context)
+        if unproven := state.unproven():
+            raise dg.Failure(
+                f"not published, as not built and tested: {', '.join(unproven)}", allow_retries=False
+            )
+        rows = publish.publish(project.folders)
+        return {"rows": rows, "path": dg.MetadataValue.path(project.folders.published)}
+
+    def _claimed(self, context: dg.AssetExecutionContext) -> tuple[WarehouseProject, BuildState]:
+        project = WarehouseProject(Settings())
+        state = BuildState(project.folders.build)
+        runs = context.instance
+
+        def ended(run_id: str) -> bool:
+            run = runs.get_run_by_id(run_id)
+            return run is None or is_over(run)
+
+        state.claim(context.run.run_id, ended)
+        return project, state
+
+
+def _names(context: dg.AssetExecutionContext) -> list[str]:
+    return [".".join(key.path) for key in context.selected_asset_keys]
+
+
+def _what_failed(invocation: Any) -> str:
+    """`dbt: 2 failed: test x (3 rows), model y: message`, from dbt's own record of the command."""
+    try:
+        results = invocation.get_artifact("run_results.json")["results"]
+    except FileNotFoundError:
+        return f"dbt could not start: {invocation.get_error()}"
+    failed = [result for result in results if result["status"] in ("error", "fail", "runtime error")]
+    return f"dbt: {len(failed)} failed: " + "; ".join(_describe(result) for result in failed)
+
+
+def _describe(result: dict[str, Any]) -> str:
+    kind, _, name = result["unique_id"].split(".")[:3]
+    message = " ".join((result["message"] or "").split())
+    return f"{kind} {name}: {message}"

@@ -1,0 +1,77 @@
+"""The Dagster instance under the home folder, shared by the commands and the UI."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import dagster as dg
+
+SETTINGS = """\
+# Written by flakehouse where it was absent; yours to change.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+
+concurrency:
+  pools:
+    granularity: op
+    default_limit: 1   # the one pool is `warehouse`: steps that write the build database go one by one
+  runs:
+    max_concurrent_runs: 4
+    tag_concurrency_limits:
+      # One day of a connection at a time, whatever is waiting: its rate limits are kept within one process.
+      - key: dagster/partition/connection
+        value: {applyLimitPerUniqueValue: true}
+        limit: 1
+"""
+
+PROCESS_TAG = "flakehouse/process"
+"""On runs that a command executes itself: host, process and its start, so that a later one knows it is gone."""
+
+
+def folder(home: Path) -> Path:
+    """`<home>/dagster`, with a `dagster.yaml` in it. OSError where it cannot be written."""
+    path = home / "dagster"
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with (path / "dagster.yaml").open("x") as settings:
+            settings.write(SETTINGS)
+    except FileExistsError:
+        pass
+    return path
+
+
+def of(home: Path) -> dg.DagsterInstance:
+    return dg.DagsterInstance.from_config(str(folder(home)))
+
+
+def process_tags() -> dict[str, str]:
+    return {PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"}
+
+
+def is_over(run: dg.DagsterRun) -> bool:
+    """True when the run has ended, or the command that executed it is gone."""
+    if run.is_finished:
+        return True
+    host, _, process = run.tags.get(PROCESS_TAG, "").partition("/")
+    pid, _, started = process.partition("/")
+    return host == socket.gethostname() and _started(int(pid)) != started
+
+
+def fail_orphans(instance: dg.DagsterInstance) -> None:
+    """Runs of commands that were killed have failed: say so, or they would be `started` for ever."""
+    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    for run in instance.get_runs(filters=unfinished):
+        if is_over(run):
+            instance.report_run_failed(run, "the command that executed this run was stopped")
+
+
+def _started(pid: int) -> str:
+    """When the process started, in clock ticks since boot; empty where it is gone (or the system has no /proc)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
