@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from datetime import UTC, date, datetime
 
+from simlab.lab_error import LabError
+
 SECOND = 1_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 
 
-class ClockError(ValueError):
+class ClockError(LabError):
     """A clock that cannot be read: neither `real` nor `START[xSPEED]`."""
 
 

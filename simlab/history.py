@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from simlab.clock import SECOND, day_of, start_of
+from simlab.lab_error import LabError
 from simlab.world.model import (
     Device,
     EnterpriseTesterWorld,
@@ -37,7 +38,7 @@ LEFT_OUT = "skip"
 WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d*")
 
 
-class HistoryError(ValueError):
+class HistoryError(LabError):
     """A history file that cannot be replayed; the text names the file and the row."""
 
 

@@ -19,6 +19,7 @@ from simlab.app import build_app
 from simlab.clock import Clock, day_of, parse_clock
 from simlab.connections import connections_toml, urls, write_connections
 from simlab.history import HistoryLab
+from simlab.lab_error import LabError
 from simlab.request_log import RequestLog
 from simlab.world import build_world
 from simlab.world.model import World
@@ -27,10 +28,7 @@ LOOPBACK = "127.0.0.1"
 RETENTION_DAYS = 90  # ours: the vendor publishes none; recorded histories are shown whole
 FAULT_PROFILES = ("none",)
 SECONDS_TO_START = 30
-
-
-class LabError(ValueError):
-    """A setting of the lab that cannot be met."""
+BACKLOG = 2_048
 
 
 @dataclass(frozen=True)
@@ -94,15 +92,17 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
     retention_days = None if config.histories else RETENTION_DAYS
     clouds = [PerfectoCloud(cloud, clock, retention_days, config.device_json) for cloud in world.perfecto]
     app = build_app(world, clouds, clock, (first_day, last_day))
+    if config.truth is not None:
+        with _writing(config.truth):
+            config.truth.mkdir(parents=True, exist_ok=True)
+            world.write_truth(str(config.truth))
     listener = _listen(config.port)
     port = listener.getsockname()[1]
     base = f"http://{LOOPBACK}:{port}"
     lab = Lab(port, urls(world, base), connections_toml(world, base), world, clock, app)
     if config.connections is not None:
-        write_connections(config.connections, lab.connections_toml)
-    if config.truth is not None:
-        config.truth.mkdir(parents=True, exist_ok=True)
-        world.write_truth(str(config.truth))
+        with _writing(config.connections):
+            write_connections(config.connections, lab.connections_toml)
     server = uvicorn.Server(
         uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
@@ -119,11 +119,20 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
     return _Prepared(lab, server, listener, headline)
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LabError(f"{path} cannot be written: {error.strerror}") from error
+
+
 def _listen(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise LabError(f"port {port} cannot be opened on {LOOPBACK}: {error.strerror}") from error

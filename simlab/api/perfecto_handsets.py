@@ -93,33 +93,36 @@ class Handsets:
 def _handset(device: Device, state: str, is_held: bool, is_reserved: bool) -> Handset:
     status, mode, _ = STATES[state]
     is_connected = state == "CONNECTED"
-    cradle = f"{device.location[-3:]}-C{draw(device.device_id, 'cradle', 9)}-F{draw(device.device_id, 'floor', 9)}/VIRTUAL/01"
+    # Of some devices that are away the cloud knows little more than the name.
+    is_known = is_connected or draw(device.device_id, "known", 2) == 0
+    cradle = (
+        f"{device.location[-3:]}-C{draw(device.device_id, 'cradle', 9)}-F{draw(device.device_id, 'floor', 9)}"
+    )
+    cradle += "/VIRTUAL/01"
     handset: Handset = {
         "deviceId": listed_id(device),
         "manufacturer": device.manufacturer,
         "model": device.model,
         "distributer": distributor_of(device),
         "description": device.description,
-        "firmware": device.firmware,
+        "firmware": device.firmware if is_known else "",
         "imsi": device.imsi if draw(device.device_id, "imsi", 4) == 0 else "",
         "nativeImei": device.imei or "NOT-AVAILABLE",
     }
     if device.os == "IOS":
-        handset |= {
-            "osBuild": f"{device.os_version.partition('.')[0]}A{432 + draw(device.device_id, 'build', 500)}",
-            "cpuArch": "arm64",
-        }
+        major = device.os_version.partition(".")[0]
+        handset |= {"osBuild": f"{major}A{432 + draw(device.device_id, 'build', 500)}", "cpuArch": "arm64"}
     handset |= {
-        "wifiMacAddress": device.wifi_mac_address,
-        "link": {"type": "lab" if is_connected or draw(device.device_id, "link", 2) else "unknown"},
+        "wifiMacAddress": device.wifi_mac_address if is_known else "",
+        "link": {"type": "lab" if is_known else "unknown"},
         "operator": {
             "name": device.operator,
             "country": device.operator_country,
-            "code": f"310{draw(device.operator, 'network', 900):03d}" if device.operator else "",
+            "code": operator_code(device),
         },
         "phoneNumber": device.phone_number,
         "location": device.location,
-        "lastCradleId": cradle if is_connected or draw(device.device_id, "last cradle", 2) else "",
+        "lastCradleId": cradle if is_known else "",
         "language": "English",
         "status": status,
         "mode": mode,
@@ -127,26 +130,24 @@ def _handset(device: Device, state: str, is_held: bool, is_reserved: bool) -> Ha
         "reserved": _text(is_reserved),
     }
     if is_connected:
-        handset |= {
-            "inUse": _text(is_held),
-            "operabilityRating": {"score": "100"},
-            "cradleId": cradle,
-        }
+        handset |= {"inUse": _text(is_held), "operabilityRating": {"score": "100"}, "cradleId": cradle}
         if draw(device.device_id, "position", 4):
-            handset["position"] = {
-                "id": str(draw(device.device_id, "slot", 9)),
-                "method": "VIRTUAL",
-                "rotation": "0",
-            }
+            slot = str(draw(device.device_id, "slot", 9))
+            handset["position"] = {"id": slot, "method": "VIRTUAL", "rotation": "0"}
         handset["debugLogs"] = {"collecting": "false"}
     handset |= {
         "os": OS_NAMES.get(device.os, device.os.capitalize()),
-        "osVersion": device.os_version,
+        "osVersion": device.os_version if is_known else "",
         "resolution": device.resolution,
     }
     if draw(device.device_id, "roles", 3) == 0:
         handset["dynamicFields"] = {"property": {"name": "Device Roles", "content": "Automation"}}
     return handset
+
+
+def operator_code(device: Device) -> str:
+    """The network's code; empty for a device without a network."""
+    return f"310{draw(device.operator, 'network', 900):03d}" if device.operator else ""
 
 
 def _text(value: bool) -> str:

@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simlab.api.answers import Refusal, draw, json_answer, user_message
+from simlab.api.answers import Refusal, json_answer, user_message
 from simlab.api.perfecto_cloud import PerfectoCloud
+from simlab.api.perfecto_handsets import operator_code
 from simlab.api.perfecto_records import distributor_of
 from simlab.world.model import Device, TestRun
 
@@ -93,7 +94,7 @@ def _platform(device: Device) -> Record:
     }
     info = {key: value for key, value in info.items() if value}
     if device.operator:
-        code = f"310{draw(device.operator, 'network', 900):03d}"
+        code = operator_code(device)
         info["operatorInfo"] = {"name": device.operator, "country": device.operator_country, "code": code}
     record["mobileInfo"] = info
     return record

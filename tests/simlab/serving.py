@@ -21,6 +21,7 @@ from tests.simlab.tiny_world import (
 DAYS = (LAST_DAY - FIRST_DAY).days + 1
 TOKENS = perfecto_tokens("acme")
 Record = dict[str, object]
+HTTP = httpx.Client(timeout=60)  # one for all: making one costs more than a hundred requests
 
 
 @contextmanager
@@ -43,13 +44,12 @@ class Reporting:
     def __init__(self, lab: Lab, connection: str = "acme", headers: dict[str, str] | None = None) -> None:
         self._url = lab.urls["perfecto"][connection]["app_url"] + "/export/api/v3/test-executions"
         token = perfecto_tokens(connection).admin
-        self.http = httpx.Client(
-            headers={"Perfecto-Authorization": token} if headers is None else headers, timeout=60
-        )
+        self._headers = {"Perfecto-Authorization": token} if headers is None else headers
 
     def get(self, path: str = "", query: str = "") -> httpx.Response:
         """Any request below the resource; `query` goes out as it is."""
-        return self.http.get(f"{self._url}{path}?{query}" if query else f"{self._url}{path}")
+        url = f"{self._url}{path}?{query}" if query else f"{self._url}{path}"
+        return HTTP.get(url, headers=self._headers)
 
     def page(self, start: int, end: int, page: int = 1, more: str = "") -> Record:
         """One page of a window."""
@@ -77,7 +77,7 @@ class Reporting:
 def hcl_client(lab: Lab, connection: str = "ots") -> httpx.Client:
     """A client with a fresh access token, at the server's `/rest`."""
     url = lab.urls["hcl"][connection]["url"]
-    answer = httpx.post(f"{url}/tokens/", data={"refresh_token": hcl_offline_token(connection)})
+    answer = HTTP.post(f"{url}/tokens/", data={"refresh_token": hcl_offline_token(connection)})
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
     return httpx.Client(base_url=url, headers=headers, timeout=60)
 

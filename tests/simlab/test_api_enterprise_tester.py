@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from simlab.server import Lab
-from tests.simlab.serving import enterprise_tester_client, serving
+from tests.simlab.serving import HTTP, enterprise_tester_client, serving
 from tests.simlab.tiny_world import (
     BANK,
     CHILD,
@@ -66,10 +66,10 @@ def ids(answer: dict[str, object]) -> list[str]:
 def test_a_wrong_login_is_401_and_says_how_to_log_in(lab: Lab) -> None:
     url = lab.urls["enterprise_tester"]["et"]["url"]
     for headers in ({}, {"Authorization": "Basic !"}, {"Authorization": "Bearer x"}):
-        answer = httpx.get(f"{url}/api/projects", headers=headers)
+        answer = HTTP.get(f"{url}/api/projects", headers=headers)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Basic")
-    assert httpx.get(f"{url}/api/projects", auth=("lab-reader", "wrong")).status_code == 401
+    assert HTTP.get(f"{url}/api/projects", auth=("lab-reader", "wrong")).status_code == 401
 
 
 def test_projects_are_filtered_and_ordered(client: httpx.Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from simlab.credentials import hcl_offline_token
 from simlab.server import Lab, LabConfig, start
 from simlab.world.model import ServerExecution
-from tests.simlab.serving import hcl_client, serving
+from tests.simlab.serving import HTTP, hcl_client, serving
 from tests.simlab.tiny_world import DAY, HOUR, MINUTE, NOON, SECOND, TinyHcl, TinyWorld
 
 LIST = "/projects/1050/executions/"
@@ -76,7 +76,7 @@ def listed(client: httpx.Client, **parameters: str) -> dict[str, dict[str, objec
 
 def test_an_offline_token_buys_an_access_token_with_and_without_a_lifetime(lab: Lab) -> None:
     url = lab.urls["hcl"]["ots"]["url"] + "/tokens/"
-    answers = [httpx.post(url, data={"refresh_token": hcl_offline_token("ots")}).json() for _ in range(2)]
+    answers = [HTTP.post(url, data={"refresh_token": hcl_offline_token("ots")}).json() for _ in range(2)]
     assert {answer.get("expires_in", "absent") for answer in answers} == {300, "absent"}
     assert {answer["token_type"] for answer in answers} == {"bearer"}
     assert answers[0]["access_token"] != answers[1]["access_token"]
@@ -84,7 +84,7 @@ def test_an_offline_token_buys_an_access_token_with_and_without_a_lifetime(lab: 
 
 @pytest.mark.parametrize(("form", "status"), [({"refresh_token": "wrong"}, 401), ({}, 400)])
 def test_a_bad_offline_token_is_refused_with_a_code(lab: Lab, form: dict[str, str], status: int) -> None:
-    answer = httpx.post(lab.urls["hcl"]["ots"]["url"] + "/tokens/", data=form)
+    answer = HTTP.post(lab.urls["hcl"]["ots"]["url"] + "/tokens/", data=form)
     assert (answer.status_code, answer.json()) == (status, {"code": status})
 
 
@@ -97,7 +97,7 @@ def test_nothing_is_told_without_an_access_token(lab: Lab, path: str) -> None:
         {"Authorization": "Bearer wrong"},
         {"Authorization": f"Bearer {hcl_offline_token('ots')}"},
     ):
-        answer = httpx.get(lab.urls["hcl"]["ots"]["url"] + path, headers=headers)
+        answer = HTTP.get(lab.urls["hcl"]["ots"]["url"] + path, headers=headers)
         assert (answer.status_code, answer.json()) == (401, {"code": 401})
 
 

@@ -12,7 +12,7 @@ from defusedxml import ElementTree as SafeET
 
 from simlab.server import Lab
 from simlab.world.model import Reservation
-from tests.simlab.serving import TOKENS, serving
+from tests.simlab.serving import HTTP, TOKENS, serving
 from tests.simlab.tiny_world import (
     DAY,
     DESKTOP,
@@ -69,8 +69,8 @@ def devices(lab: Lab, body: object = None, path: str = DEVICES, token: str = TOK
     url = lab.urls["perfecto"]["acme"]["app_url"] + path
     headers = {"Perfecto-Authorization": token}
     if path != DEVICES:
-        return httpx.get(url, headers=headers)
-    return httpx.post(url, headers=headers, json={"device": {}} if body is None else body)
+        return HTTP.get(url, headers=headers)
+    return HTTP.post(url, headers=headers, json={"device": {}} if body is None else body)
 
 
 def service(
@@ -80,7 +80,7 @@ def service(
     parameters = {name.replace("__", "."): value for name, value in parameters.items()} | {
         "securityToken": token
     }
-    return httpx.post(url, data=parameters) if method == "POST" else httpx.get(url, params=parameters)
+    return HTTP.post(url, data=parameters) if method == "POST" else HTTP.get(url, params=parameters)
 
 
 def by_id(lab: Lab, **body: str) -> dict[str, dict[str, object]]:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from simlab.server import Lab
-from tests.simlab.serving import TOKENS, Reporting, serving
+from tests.simlab.serving import HTTP, TOKENS, Reporting, serving
 from tests.simlab.tiny_world import DESKTOP, HOUR, MINUTE, NOON, PHONE, TABLET, TinyPerfecto, test_run
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "perfecto_live"
@@ -42,7 +42,7 @@ def post(lab: Lab, path: str, body: object = None, token: str = TOKENS.admin) ->
     url = lab.urls["perfecto"]["acme"]["executions_url"] + path
     headers = {"Perfecto-Authorization": token, "Content-Type": "application/json"}
     content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-    return httpx.post(url, headers=headers, content=content)
+    return HTTP.post(url, headers=headers, content=content)
 
 
 def ids(answer: httpx.Response) -> list[str]:
