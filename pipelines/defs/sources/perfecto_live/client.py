@@ -1,0 +1,57 @@
+"""Asks a Perfecto cloud's Execution Manager what runs now.
+
+The search is a POST that changes nothing. Its neighbour stops executions: no code here knows that address. A user
+without the role for it sees only their own executions, and nothing in the answer says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import msgspec
+
+from pipelines.lib.answer import Answer, Page
+from pipelines.lib.http import Http, connect, endpoint, utc_now
+from pipelines.lib.user_messages import complaint
+from pipelines.settings import PerfectoConnection, SettingsError
+
+_SEARCH = "execution-manager/api/v1/executions/search"
+_read_executions = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+@asynccontextmanager
+async def client(
+    connection: PerfectoConnection, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[PerfectoLive]:
+    """The Execution Manager of one cloud, for as long as the block lasts."""
+    if connection.executions_url is None:
+        raise SettingsError(
+            f"{connection.kind}.{connection.name}: executions_url is not set; perfecto_live is read there"
+        )
+    asked = endpoint(
+        connection,
+        connection.executions_url,
+        headers={"Perfecto-Authorization": connection.token.get_secret_value()},
+        credentials="token",
+        complaint=complaint,
+    )
+    async with connect(asked, clock) as http:
+        yield PerfectoLive(http)
+
+
+class PerfectoLive:
+    """Answers of one cloud's Execution Manager."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def executions(self) -> Answer:
+        """Everything that runs now and the user may see; the service has no pages."""
+        return self._http.answer(self._executions)
+
+    async def _executions(self, answer: Answer) -> AsyncGenerator[Page]:
+        executions = await self._http.post_json(_SEARCH, {}, _read_executions)
+        yield Page(executions, self._http.clock())
+        answer.complete = True

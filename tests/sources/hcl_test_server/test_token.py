@@ -1,0 +1,214 @@
+"""The exchange of the offline token: when it happens, and what its refusals mean. No I/O: the flow is driven here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from pipelines.defs.sources.hcl_test_server.client import client
+from pipelines.defs.sources.hcl_test_server.token import AccessToken
+from pipelines.lib.http import Fault, NotAuthorised
+from pipelines.settings import HclConnection
+from simlab.server import Lab
+from tests.simlab.serving import serving
+from tests.simlab.tiny_world import SECOND, TinyHcl
+from tests.sources.lab_and_lake import asked, connection_to
+
+OFFLINE_TOKEN = "eyJ-offline-canary"  # noqa: S105
+CONNECTION = HclConnection(
+    name="ots", url="https://ots.example.com/test/rest", offline_token=OFFLINE_TOKEN, projects=["1050"]
+)
+
+
+class Server:
+    """What the other side says, in order, and what it was asked."""
+
+    def __init__(self, auth: AccessToken) -> None:
+        self.auth = auth
+        self.seen: list[httpx.Request] = []
+
+    def ask(self, *answers: httpx.Response) -> httpx.Response:
+        return asyncio.run(self._ask(list(answers)))
+
+    async def _ask(self, answers: list[httpx.Response]) -> httpx.Response:
+        flow: AsyncGenerator[httpx.Request, httpx.Response] = self.auth.async_auth_flow(
+            httpx.Request("GET", f"{CONNECTION.url}/agents")
+        )
+        request = await anext(flow)
+        while True:
+            # What is sent is noted as it is at that time: the same request is signed anew later.
+            self.seen.append(httpx.Request(request.method, request.url, headers=dict(request.headers)))
+            answer = answers.pop(0)
+            try:
+                request = await flow.asend(answer)
+            except StopAsyncIteration:
+                assert not answers
+                return answer
+
+    def addresses(self) -> list[str]:
+        return [request.url.path.removeprefix("/test/rest/") for request in self.seen]
+
+
+def given(token: str, **more: object) -> httpx.Response:
+    return httpx.Response(200, json={"access_token": token, **more})
+
+
+OK, EXPIRED = httpx.Response(200, json=[]), httpx.Response(401, json={"code": 401})
+
+
+@pytest.fixture
+def clock() -> list[float]:
+    return [1000.0]
+
+
+@pytest.fixture
+def server(clock: list[float]) -> Server:
+    return Server(AccessToken(CONNECTION, lambda: clock[0]))
+
+
+def test_one_exchange_serves_many_requests(server: Server) -> None:
+    server.ask(given("first"), OK)
+    server.ask(OK)
+
+    assert server.addresses() == ["tokens/", "agents", "agents"]
+    assert server.seen[2].headers["Authorization"] == "Bearer first"
+
+
+def test_the_offline_token_is_sent_in_a_form_and_nowhere_else() -> None:
+    request = AccessToken(CONNECTION)._exchange()
+
+    assert request.method == "POST"
+    assert str(request.url) == "https://ots.example.com/test/rest/tokens/"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qs(request.content.decode()) == {"refresh_token": [OFFLINE_TOKEN]}
+
+
+@pytest.mark.parametrize(
+    ("told", "lifetime"), [({"expires_in": 600}, 600), ({}, 300), ({"expires_in": None}, 300)]
+)
+def test_a_token_is_renewed_a_minute_before_it_expires(
+    server: Server, clock: list[float], told: dict[str, object], lifetime: int
+) -> None:
+    server.ask(given("first", **told), OK)
+    clock[0] += lifetime - 61
+    server.ask(OK)
+    clock[0] += 2
+    server.ask(given("second"), OK)
+
+    assert server.addresses() == ["tokens/", "agents", "agents", "tokens/", "agents"]
+    assert server.seen[-1].headers["Authorization"] == "Bearer second"
+
+
+def test_a_token_that_lives_shorter_than_a_minute_is_still_used(server: Server, clock: list[float]) -> None:
+    server.ask(given("first", expires_in=40), OK)
+    clock[0] += 19
+    server.ask(OK)
+    clock[0] += 2
+    server.ask(given("second", expires_in=40), OK)
+
+    assert server.addresses() == ["tokens/", "agents", "agents", "tokens/", "agents"]
+
+
+def test_a_401_renews_the_token_once(server: Server) -> None:
+    server.ask(given("first"), OK)
+    answer = server.ask(EXPIRED, given("second"), OK)
+
+    assert answer.status_code == 200
+    assert [r.headers["Authorization"] for r in server.seen if r.url.path.endswith("agents")] == [
+        "Bearer first",
+        "Bearer first",
+        "Bearer second",
+    ]
+
+
+def test_a_second_401_is_handed_on(server: Server) -> None:
+    answer = server.ask(given("first"), EXPIRED, given("second"), EXPIRED)
+
+    assert answer.status_code == 401
+    assert server.addresses() == ["tokens/", "agents", "tokens/", "agents"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 402])
+def test_a_bad_offline_token_is_final_and_says_what_to_do(server: Server, status: int) -> None:
+    with pytest.raises(NotAuthorised) as refusal:
+        server.ask(httpx.Response(status, json={"code": status}))
+
+    assert str(refusal.value) == (
+        "hcl.ots (https://ots.example.com): it does not take the offline token;"
+        " create a new one and set offline_token"
+    )
+
+
+def test_a_missing_licence_is_final_and_named(server: Server) -> None:
+    with pytest.raises(NotAuthorised, match="check the user's licence"):
+        server.ask(httpx.Response(403))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.Response(500), "server_error"),
+        (httpx.Response(503), "busy"),
+        (httpx.Response(429), "busy"),
+        (httpx.Response(200, text="<html>login</html>"), "broken"),
+        (httpx.Response(200, json={"token_type": "bearer"}), "broken"),
+    ],
+)
+def test_a_stumble_of_the_token_service_may_be_tried_again(
+    server: Server, answer: httpx.Response, kind: str
+) -> None:
+    with pytest.raises(Fault) as fault:
+        server.ask(answer)
+
+    assert fault.value.kind == kind
+    assert OFFLINE_TOKEN not in fault.value.what
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with serving(hcl=TinyHcl()) as lab:
+        yield lab
+
+
+def test_many_requests_at_once_share_one_exchange(lab: Lab) -> None:
+    before = len(lab.requests)
+    connection = connection_to(lab, "ots", projects=["1050"] * 12)
+    asked(lab, client, connection, lambda source: source.live_executions())
+
+    paths = [str(request["path"]) for request in lab.requests[before:]]
+    assert len(paths) == 13
+    assert [path for path in paths if path.endswith("/tokens/")] == paths[:1]
+
+
+def test_a_token_that_expires_between_two_requests_is_renewed(lab: Lab) -> None:
+    async def ask() -> int:
+        async with client(connection_to(lab, "ots")) as source:
+            for _ in range(2):
+                answer = source.agents()
+                agents = [record async for page in answer.pages(answer) for record in page.records]
+                lab.clock.advance(301 * SECOND)
+            return len(agents)
+
+    before = len(lab.requests)
+    assert asyncio.run(ask()) == 2
+    paths = [str(request["path"]).rpartition("/rest/")[2] for request in lab.requests[before:]]
+    assert paths == ["tokens/", "agents?all=true", "agents?all=true", "tokens/", "agents?all=true"]
+
+
+def test_a_wrong_offline_token_ends_at_the_first_answer(lab: Lab) -> None:
+    before = len(lab.requests)
+    with pytest.raises(
+        NotAuthorised, match=r"^hcl\.ots \(http://127\.0\.0\.1:\d+\): it does not take the offline token;"
+    ):
+        asked(
+            lab,
+            client,
+            connection_to(lab, "ots", offline_token=OFFLINE_TOKEN),
+            lambda source: source.agents(),
+        )
+
+    assert len(lab.requests) == before + 1
