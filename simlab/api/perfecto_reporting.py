@@ -18,7 +18,7 @@ from simlab.api.perfecto_filters import Query, parse
 from simlab.api.perfecto_oddities import REPEATED_ON_NEXT_PAGE
 from simlab.api.perfecto_records import encode_test, is_processing, is_settled, shown_from, version_at
 from simlab.api.perfecto_steps import encode_steps
-from simlab.clock import day_of
+from simlab.clock import DAY, day_of
 from simlab.world.model import TestRun
 
 PAGE_SIZE = 500
@@ -86,6 +86,7 @@ class Export:
     def __init__(self, cloud: PerfectoCloud) -> None:
         self._cloud = cloud
         self._shelf = Shelf(cloud)
+        self._listings: OrderedDict[tuple[int, int], list[Listed]] = OrderedDict()
 
     async def test_executions(self, request: Request) -> Response:
         """A page of up to 500. `truncated` is true on every full page, also where nothing follows."""
@@ -93,7 +94,7 @@ class Export:
         now = self._cloud.clock.now()
         query = parse(request.query_params.multi_items())
         first = (query.page - 1) * PAGE_SIZE
-        page = list(islice(_with_repeats(self._matches(query, now)), first, first + PAGE_SIZE))
+        page = self._page(query, now, first)
         bodies = [entry.body(self._cloud.connection, now) for entry in page]
         metadata = {
             "createdAt": now,
@@ -109,11 +110,30 @@ class Export:
         body = b"".join((b'{"resources":[', b",".join(bodies), b'],"metadata":', encode(metadata), b"}"))
         return Response(body, media_type=JSON)
 
-    def _matches(self, query: Query, now: int) -> Iterator[Listed]:
+    def _page(self, query: Query, now: int, first: int) -> list[Listed]:
+        """The entries of a page. A short past window that is paged through is listed once, as nothing in it moves."""
+        key = (query.start or 0, query.end or now)
+        if key in self._listings and not query.conditions:
+            self._refuse_forgotten(query, now)
+            return self._listings[key][first : first + PAGE_SIZE]
+        entries = _with_repeats(self._matches(query, now))
+        if query.page == 1 or query.conditions or key[1] >= now or key[1] - key[0] > DAY:
+            return list(islice(entries, first, first + PAGE_SIZE))
+        listing = list(entries)
+        if all(entry.shown_from <= now for entry in self._shelf.newest_first(*key)):
+            self._listings[key] = listing
+            while len(self._listings) > 1 and sum(map(len, self._listings.values())) > KEPT_RECORDS:
+                self._listings.popitem(last=False)
+        return listing[first : first + PAGE_SIZE]
+
+    def _refuse_forgotten(self, query: Query, now: int) -> None:
         forgotten_before = self._cloud.forgotten_before(now)
         if query.start is not None and forgotten_before is not None and query.start < forgotten_before:
             raise Refusal(user_message(400, "Time period is not in supported range"))
-        start = query.start if query.start is not None else forgotten_before or 0
+
+    def _matches(self, query: Query, now: int) -> Iterator[Listed]:
+        self._refuse_forgotten(query, now)
+        start = query.start if query.start is not None else self._cloud.forgotten_before(now) or 0
         end = now if query.end is None else min(query.end, now)
         connection = self._cloud.connection
         if query.ids:
