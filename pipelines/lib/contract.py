@@ -6,6 +6,8 @@ vendor's spelling. The annotations below say how a value becomes a column where 
 
 from __future__ import annotations
 
+import functools
+import operator
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -172,7 +174,7 @@ def _with_structs_forbidding(hint: Any) -> Any:
     if origin is Annotated:
         return Annotated[(_with_structs_forbidding(arguments[0]), *arguments[1:])]
     if origin in (Union, types.UnionType):
-        return Union[tuple(_with_structs_forbidding(argument) for argument in arguments)]
+        return functools.reduce(operator.or_, map(_with_structs_forbidding, arguments))
     if origin is list:
         return list[_with_structs_forbidding(arguments[0])]
     return hint

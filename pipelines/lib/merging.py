@@ -2,12 +2,13 @@
 """How what a source just said and what the lake holds become one partition file, in DuckDB, in bounded memory.
 
 A record of the new answer wins by key, unless the held one was fetched later. A held record that the answer should
-have listed and did not gets `_missing_since`; which ones it should have listed is the answer's scope.
+have listed and did not gets `_missing_since`; which ones it should have listed is the answer's scope. Who wins is
+decided on keys and digests alone; whole rows then stream into the new file, one range of keys after another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,15 +23,18 @@ SEQUENCE = "_sequence"  # order of arrival
 PARENT_SEQUENCE = "_parent_sequence"  # of the parent record that a child came with
 NOT_AVAILABLE = "not_available"  # flag of a row that says: the source has nothing (any more) on this parent
 _IS_UNAVAILABLE = f"list_contains(_issues, '{NOT_AVAILABLE}')"
+_RANGE_BYTES = 32 << 20  # of rows in memory at once while a file is written
+_ROW_GROUP = 8_192  # small enough for one range of keys to skip the others
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
+    """What a merge does to a partition."""
+
     rows: int
     added: int
     changed: int
     missing: int
-    duplicates: int
     is_rewritten: bool
 
 
@@ -38,203 +42,198 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that spills to `folder`."""
     database = duckdb.connect(":memory:")
     database.execute("set timezone = 'UTC'")
-    database.execute("set memory_limit = '512MB'")
+    database.execute("set memory_limit = '384MB'")
     database.execute("set threads = 2")
-    database.execute("set preserve_insertion_order = false")
+    database.execute("set enable_progress_bar = false")
+    database.execute(
+        "set disabled_optimizers = 'join_filter_pushdown'"
+    )  # it cannot be pushed into Arrow tables
     database.execute(f"set temp_directory = {_text(folder / 'spill')}")
     return database
 
 
 class Merge:
-    """The merge of one answer into one partition; tables of one answer share the connection."""
+    """The merge of one answer into one partition; the tables of an answer share the database."""
 
     def __init__(self, database: duckdb.DuckDBPyConnection, asked_at: datetime) -> None:
         self._database = database
         self._asked_at = asked_at
+        self._bytes: dict[str, int] = {}
 
-    def add_fresh(self, table: Table, files: Sequence[Path], batches: pa.Table | None) -> None:
-        """What came for this table, from spilled files and from memory."""
+    def take(
+        self, table: Table, files: Sequence[Path], batches: pa.Table | None, held: Path | None, schema: Path
+    ) -> None:
+        """Looks at what came (spilled files, and batches in memory) and at what is held."""
+        name, columns = table.name, _names(table.schema.names)
         parts = []
         if batches is not None:
-            self._database.register(f"{table.name}_batches", batches)
-            parts.append(f"select * from {table.name}_batches")
+            self._database.register(f"{name}_batches", batches)
+            parts.append(f"select * from {name}_batches")
         if files:
             parts.append(f"select * from read_parquet({_list(files)})")
-        self._database.execute(f"create or replace view {table.name}_fresh as {' union all '.join(parts)}")
+        self._do(f"create or replace view {name}_fresh as {' union all '.join(parts)}")
+        # The zero-row file brings the columns that an old file lacks.
+        both = _list([schema] if held is None else [schema, held])
+        self._do(f"""create or replace view {name}_held as select {columns}
+                     from read_parquet({both}, union_by_name = true, hive_partitioning = false)""")
+        self._bytes[name] = (batches.nbytes if batches is not None else 0) + sum(map(_size, files))
+        self._bytes[name] += _size(held) if held else 0
+        narrow = ", ".join(dict.fromkeys([*map(_name, table.key), *map(_name, _also(table)), "_fetched_at"]))
+        digest = "0" if held is None else _digest(table)
+        self._do(f"""create or replace temp table {name}_came as
+                     select {narrow}, {SEQUENCE}, {PARENT_SEQUENCE}, {_IS_UNAVAILABLE} as is_unavailable,
+                            {digest} as digest from {name}_fresh""")
+        missing = (
+            "_missing_since" if table.kind == "window" else "cast(null as timestamptz) as _missing_since"
+        )
+        self._do(f"""create or replace temp table {name}_was as
+                     select {narrow}, {missing}, {_digest(table)} as digest from {name}_held""")
+
+    def choose(self, table: Table, parent: Table | None) -> int:
+        """Finds the rows of the answer that stay (`<table>_won`); how many others had the same key."""
+        name, keys = table.name, _names(table.key)
+        of_parent = f"semi join {parent.name}_won p on p.{SEQUENCE} = f.{PARENT_SEQUENCE}" if parent else ""
+        newest_answer = ""
+        if table.asked_by_parent:
+            owner = _name(table.parent)
+            newest_answer = f"""
+                semi join (
+                    select {owner} as owner,
+                           coalesce(max(_fetched_at) filter (not is_unavailable), max(_fetched_at)) as latest
+                    from {name}_came group by 1
+                ) newest on newest.owner = f.{owner} and newest.latest = f._fetched_at
+                anti join (
+                    select {owner} as owner, max(_fetched_at) as latest from {name}_was group by 1
+                ) later on later.owner = f.{owner} and later.latest > f._fetched_at"""
+        newest = f"{_name(table.newest_by)} desc nulls last, " if table.newest_by else ""
+        self._do(f"""
+            create or replace temp table {name}_first as
+            select * from (select f.* from {name}_came f {of_parent} {newest_answer})
+            qualify row_number() over (
+                partition by {keys} order by {newest}_fetched_at desc, {SEQUENCE} desc) = 1""")
+        self._do(f"""
+            create or replace temp table {name}_won as select f.* from {name}_first f
+            anti join {name}_was h on {_same(table, "f", "h")} and h._fetched_at > f._fetched_at""")
+        received, kept = self._row(
+            f"select (select count(*) from {name}_came), (select count(*) from {name}_first)"
+        )
+        return received - kept
 
     def set_scope(
         self, table: Table, *, complete: bool, answered: set[str] | None, parent: Table | None
     ) -> None:
         """Which held rows the answer should have listed: the relation (parent, since)."""
-        scope = f"{table.name}_scope"
         if parent is not None:
-            query = f"select distinct p.{_name(parent.key[0])} as parent, $asked as since from {parent.name}_won p"
+            query = (
+                f"select distinct {_name(parent.key[0])} as parent, $asked as since from {parent.name}_won"
+            )
         elif table.asked_by_parent:
-            query = f"""select {_name(table.parent)} as parent, max(_fetched_at) as since from {table.name}_fresh
-                        where not {_IS_UNAVAILABLE} group by 1"""
+            query = f"""select {_name(table.parent)} as parent, max(_fetched_at) as since from {table.name}_came
+                        where not is_unavailable group by 1"""
         elif answered is not None:
             self._database.register("answered", pa.table({"parent": pa.array(sorted(answered), pa.string())}))
             query = "select parent, $asked as since from answered"
         else:
             query = f"select null as parent, $asked as since where {complete}"
         parameters = {"asked": self._asked_at} if "$asked" in query else {}
-        self._database.execute(f"create or replace temp table {scope} as {query}", parameters)
+        self._database.execute(f"create or replace temp table {table.name}_scope as {query}", parameters)
 
-    def choose(self, table: Table, held: Path | None, schema: Path, parent: Table | None) -> int:
-        """Finds the rows of the answer that stay (`<table>_won`); how many others had the same key."""
-        name, keys = table.name, ", ".join(map(_name, table.key))
-        self._view_held(table, held, schema)
-        came_with = f"where {PARENT_SEQUENCE} in (select {SEQUENCE} from {parent.name}_won)" if parent else ""
-        by_parent = ""
-        if table.asked_by_parent:
-            owner = _name(table.parent)
-            by_parent = f"""
-                semi join (
-                    select {owner} as owner, coalesce(max(_fetched_at) filter (not {_IS_UNAVAILABLE}),
-                                                      max(_fetched_at)) as latest
-                    from {name}_fresh group by 1
-                ) newest on newest.owner = f.{owner} and newest.latest = f._fetched_at
-                anti join (
-                    select {owner} as owner, max(_fetched_at) as latest from {name}_held group by 1
-                ) later on later.owner = f.{owner} and later.latest > f._fetched_at"""
-        newest = f"{_name(table.newest_by)} desc nulls last, " if table.newest_by else ""
-        self._database.execute(f"""
-            create or replace temp table {name}_first as
-            select {SEQUENCE}, {keys}, _fetched_at
-            from (select f.* from (select {SEQUENCE}, {keys}, _fetched_at{self._also(table)}
-                                   from {name}_fresh {came_with}) f {by_parent})
-            qualify row_number() over (
-                partition by {keys} order by {newest}_fetched_at desc, {SEQUENCE} desc) = 1""")
-        later = f"anti join {name}_held h on {_same(table, 'f', 'h')} and h._fetched_at > f._fetched_at"
-        self._database.execute(
-            f"create or replace temp table {name}_won as select f.* from {name}_first f {later}"
-        )
-        received, kept = self._row(
-            f"select (select count(*) from {name}_fresh), (select count(*) from {name}_first)"
-        )
-        return received - kept
-
-    def write(self, table: Table, held: Path | None, rejected: set[str], target: Path) -> Merged:
-        """Writes the merged rows to `target`, in order of their key, unless the held file says the same."""
+    def compare(self, table: Table, held: Path | None) -> Merged:
+        """Counts what the merge would change; records that were listed but refused are not missing."""
         name = table.name
-        names = ", ".join(_name(column) for column in table.schema.names)
-        self._database.register("listed", pa.table({"key": pa.array(sorted(rejected), pa.string())}))
         keys = [f"h.{_name(key)}" for key in table.key]
         key_text = f"cast(to_json([{', '.join(f'cast({key} as varchar)' for key in keys)}]) as varchar)"
-        self._database.execute(f"""
+        self._do(f"""
             create or replace temp table {name}_unlisted as
             select {", ".join(keys)}, s.since,
-                   h._missing_since is null and h._fetched_at < s.since
-                   and {key_text} not in (select key from listed) as is_newly_missing
-            from {name}_held h
+                   h._missing_since is null and coalesce(h._fetched_at < s.since, false)
+                   and {key_text} not in (select _key from {name}_refused where _key is not null)
+                   as is_newly_missing
+            from {name}_was h
             anti join {name}_won w on {_same(table, "h", "w")}
-            left join {name}_scope s on {self._in_scope(table)}""")
-        added, changed, missing, unlisted, won = self._counts(table)
-        is_rewritten = bool(added or changed or missing) or (
-            held is not None and self._is_other_schema(table, held)
-        )
-        if is_rewritten:
-            fresh = (
-                f"select {names} from {name}_fresh where {SEQUENCE} in (select {SEQUENCE} from {name}_won)"
+            left join {name}_scope s on {_in_scope(table, table.parent)}""")
+        added, changed, missing, unlisted, won = self._row(f"""
+            with pairs as (
+                select h._fetched_at is null as is_new,
+                       h._missing_since is not null or w.digest <> h.digest as is_changed
+                from {name}_won w left join {name}_was h on {_same(table, "w", "h")}
             )
-            kept = f"""
-                select h.* replace (case when u.is_newly_missing then u.since else h._missing_since end as _missing_since)
-                from {name}_held h join {name}_unlisted u on {_same(table, "h", "u")}"""
-            order = ", ".join(f"{_name(key)} nulls first" for key in table.key)
-            self._copy(f"select {names} from ({fresh} union all by name {kept}) order by {order}", target)
-        return Merged(unlisted + won, added, changed, missing, 0, is_rewritten)
+            select count(*) filter (is_new), count(*) filter (not is_new and is_changed),
+                   (select count(*) from {name}_unlisted where is_newly_missing),
+                   (select count(*) from {name}_unlisted), count(*)
+            from pairs""")
+        has_old_columns = held is not None and pq.read_schema(held).names != table.schema.names
+        is_rewritten = bool(added or changed or missing or has_old_columns)
+        return Merged(unlisted + won, added, changed, missing, is_rewritten)
 
-    def write_fresh(self, table: Table, target: Path) -> int:
-        """Writes the answer alone, in order of its key; the number of rows."""
-        names = ", ".join(_name(column) for column in table.schema.names)
+    def write(self, table: Table, target: Path, *, with_held: bool) -> None:
+        """Writes the merged rows in the order of their key."""
+        name, columns = table.name, _names(table.schema.names)
+        first = _name(table.key[0])
         order = ", ".join(f"{_name(key)} nulls first" for key in table.key)
-        self._copy(
-            f"""select {names} from {table.name}_fresh
-                where {SEQUENCE} in (select {SEQUENCE} from {table.name}_won) order by {order}""",
-            target,
-        )
-        (rows,) = self._row(f"select count(*) from {table.name}_won")
-        return rows
+        fresh = f"""select {_names(table.schema.names, "f")} from {name}_fresh f
+                    semi join (select {SEQUENCE} from {name}_won where <w>) w on w.{SEQUENCE} = f.{SEQUENCE}
+                    where <f>"""
+        kept = f"""
+            union all by name
+            select {_names([c for c in table.schema.names if c != "_missing_since"], "h")},
+                   case when u.is_newly_missing then u.since else h._missing_since end as _missing_since
+            from {name}_held h join (select * from {name}_unlisted where <w>) u on {_same(table, "h", "u")}
+            where <h>"""
+        query = f"select {columns} from ({fresh} {kept if with_held else ''}) order by {order}"
+        with pq.ParquetWriter(target, table.schema, compression="zstd", compression_level=1) as writer:
+            for low, high in self._ranges(table, with_held=with_held):
+                bounds = [] if low is None else [f"<>{first} >= {_text(low)}"]
+                bounds += [] if high is None else [f"<>{first} < {_text(high)}"]
+                condition = " and ".join(bounds) or "true"
+                ranged = query.replace("<w>", condition.replace("<>", ""))
+                for alias in "fh":
+                    ranged = ranged.replace(f"<{alias}>", condition.replace("<>", f"{alias}."))
+                rows = self._database.execute(ranged).to_arrow_table()
+                writer.write_table(rows.cast(table.schema), row_group_size=_ROW_GROUP)
 
-    def write_rejected(
-        self, table: Table, files: Sequence[Path], batches: pa.Table | None, held: Path | None, target: Path
-    ) -> int:
-        """Rejects of what was asked, and held ones of what was not; the number of rows written."""
-        self.add_fresh_rejects(table, files, batches)
-        before = f"""
-            union
-            select {", ".join(REJECTED_SCHEMA.names)} from read_parquet({_list([held])}) h
-            anti join {table.name}_scope s on {self._in_scope(table, "_parent")} and h._fetched_at < s.since
-            anti join {table.name}_refused f
-              on f._raw is not distinct from h._raw and f._place is not distinct from h._place"""
-        query = f"""select * from (select {", ".join(REJECTED_SCHEMA.names)} from {table.name}_refused
-                    {before if held else ""}) order by _parent, _key, _raw, error"""
-        self._database.execute(f"create or replace temp table {table.name}_rejects as {query}")
-        (rows,) = self._row(f"select count(*) from {table.name}_rejects")
-        if rows:
-            self._copy(f"select * from {table.name}_rejects order by _parent, _key, _raw, error", target)
-        return rows
-
-    def add_fresh_rejects(self, table: Table, files: Sequence[Path], batches: pa.Table | None) -> None:
-        self._database.register(
-            f"{table.name}_refusals", batches if batches is not None else REJECTED_SCHEMA.empty_table()
-        )
+    def take_refused(self, table: Table, files: Sequence[Path], batches: pa.Table) -> None:
+        """Looks at what could not be keyed or typed, each once."""
+        self._database.register(f"{table.name}_refusals", batches)
         also = f" union all select * from read_parquet({_list(files)})" if files else ""
-        self._database.execute(f"""
+        self._do(f"""
             create or replace temp table {table.name}_refused as
             select distinct on (_parent, _place, _raw) * from (select * from {table.name}_refusals{also})
             order by _fetched_at desc""")
 
-    def rejected_keys(self, table: Table) -> set[str]:
-        """Keys of records that were listed but could not be typed: they are not missing."""
-        rows = self._database.execute(
-            f"select distinct _key from {table.name}_refused where _key is not null"
-        )
-        return {key for (key,) in rows.fetchall()}
+    def write_rejected(self, table: Table, held: Path | None, target: Path) -> int:
+        """Writes the refused of what was asked, and held ones of what was not; the number of rows."""
+        columns = ", ".join(REJECTED_SCHEMA.names)
+        before = f"""
+            union all
+            select {columns} from read_parquet({_list([held])}, hive_partitioning = false) h
+            anti join {table.name}_scope s on {_in_scope(table, "_parent")} and h._fetched_at < s.since
+            anti join {table.name}_refused f
+              on f._raw is not distinct from h._raw and f._place is not distinct from h._place"""
+        rows = self._database.execute(f"""
+            select {columns} from (select {columns} from {table.name}_refused {before if held else ""})
+            order by _parent, _key, _raw, error""").to_arrow_table()
+        if rows.num_rows:
+            pq.write_table(rows.cast(REJECTED_SCHEMA), target, compression="zstd")
+        return rows.num_rows
 
-    def _view_held(self, table: Table, held: Path | None, schema: Path) -> None:
-        """What the lake holds, with today's columns: the zero-row file brings those an old file lacks."""
-        names = ", ".join(_name(column) for column in table.schema.names)
-        files = _list([schema] if held is None else [schema, held])
-        self._database.execute(f"""
-            create or replace view {table.name}_held as
-            select {names} from read_parquet({files}, union_by_name = true, hive_partitioning = false)""")
+    def _ranges(self, table: Table, *, with_held: bool) -> Iterator[tuple[str | None, str | None]]:
+        """Bounds of the first key's values, so that each range of rows fits the memory."""
+        name, first = table.name, _name(table.key[0])
+        held = f"union all select {first} from {name}_unlisted" if with_held else ""
+        everything = f"(select {first} as k from {name}_won {held})"
+        (rows,) = self._row(f"select count(*) from {everything}")
+        step = max(1, rows * _RANGE_BYTES // max(1, self._bytes[name]))
+        bounds: list[str | None] = [None]
+        if rows > step:
+            found = self._database.execute(f"""
+                select distinct k from (select k, row_number() over (order by k) as place from {everything})
+                where place % {step} = 0 order by k""")
+            bounds += [bound for (bound,) in found.fetchall()]
+        yield from zip(bounds, [*bounds[1:], None], strict=True)
 
-    def _in_scope(self, table: Table, column: str | None = None) -> str:
-        return f"s.parent = h.{_name(column or table.parent)}" if table.parent else "true"
-
-    def _counts(self, table: Table) -> tuple[int, ...]:
-        name = table.name
-        compared = [
-            "_raw",
-            "_issues",
-            *(field.name for field in table.place_fields if field.name not in table.key),
-        ]
-        differs = " or ".join(f"f.{_name(c)} is distinct from h.{_name(c)}" for c in compared)
-        return self._row(f"""
-            with pairs as (
-                select h._fetched_at is null as is_new, h._missing_since is not null or {differs} as is_changed
-                from {name}_fresh f
-                semi join {name}_won w on w.{SEQUENCE} = f.{SEQUENCE}
-                left join {name}_held h on {_same(table, "f", "h")}
-            ), gone as (
-                select count(*) as rows, count(*) filter (where is_newly_missing) as newly from {name}_unlisted
-            )
-            select count(*) filter (where is_new), count(*) filter (where not is_new and is_changed),
-                   (select newly from gone), (select rows from gone), count(*)
-            from pairs""")
-
-    def _is_other_schema(self, table: Table, held: Path) -> bool:
-        return pq.read_schema(held).names != table.schema.names
-
-    def _also(self, table: Table) -> str:
-        also = [table.newest_by] if table.newest_by else []
-        if table.asked_by_parent and table.parent not in table.key:
-            also.append(table.parent)
-        return "".join(f", {_name(column)}" for column in also)
-
-    def _copy(self, query: str, target: Path) -> None:
-        self._database.execute(f"copy ({query}) to {_text(target)} (format parquet, compression zstd)")
+    def _do(self, statement: str) -> None:
+        self._database.execute(statement)
 
     def _row(self, query: str) -> tuple[int, ...]:
         row = self._database.execute(query).fetchone()
@@ -243,16 +242,40 @@ class Merge:
         return row
 
 
+def _also(table: Table) -> list[str]:
+    return [column for column in (table.newest_by, table.parent) if column]
+
+
+def _digest(table: Table) -> str:
+    """What makes a row other than the held one. The record's columns follow from `_raw`."""
+    place = [field.name for field in table.place_fields if field.name not in table.key]
+    return f"hash({_names(['_raw', '_issues', *place])})"
+
+
+def _in_scope(table: Table, column: str | None) -> str:
+    return f"s.parent = h.{_name(column)}" if table.parent else "true"
+
+
 def _same(table: Table, left: str, right: str) -> str:
     return " and ".join(f"{left}.{_name(k)} is not distinct from {right}.{_name(k)}" for k in table.key)
+
+
+def _size(file: Path) -> int:
+    """Bytes of the rows in memory, about."""
+    metadata = pq.read_metadata(file)
+    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
 
 
 def _name(column: str | None) -> str:
     return f'"{column}"'
 
 
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _names(columns: Sequence[str], alias: str = "") -> str:
+    return ", ".join(f"{alias}.{_name(column)}" if alias else _name(column) for column in columns)
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def _list(paths: Sequence[Path | None]) -> str:

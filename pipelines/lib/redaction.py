@@ -1,9 +1,9 @@
 """What must never reach the disk is cut out of a record's bytes before anything else looks at them.
 
-Two cuts: object members with a redacted name (the name is compared after JSON unescaping, in any case), and URL
-parameters that carry a signature or a token. Both are cut in the text itself, a page at a time, so that all the
-rest stays as the vendor wrote it. A record that a cut in the text cannot serve (names or URLs written with
-escaped letters, nested values, `{"name": "imei", "value": ...}`) is parsed, cut and written again.
+Two cuts: object members with a redacted name (compared after JSON unescaping, in any case), and URL parameters that
+carry a signature, a token or a password. Both are made in the text itself, a page at a time, so that all the rest
+stays as the vendor wrote it. A record that this cannot serve (names or URLs written with escaped letters, nested
+values, `{"name": "imei", "value": ...}`) is parsed, cut and written again.
 """
 
 from __future__ import annotations
@@ -14,21 +14,34 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 
 # Can stand in no JSON text: control characters are escaped in strings, and this one is no white space.
 _SEPARATOR = b"\x1e"
 
-# Gson writes `=` and `&` as escapes; nested URLs are percent-encoded.
-_URL_PARAMETER = (
-    r"(?i)(?:[?&;#]|\\u0026|\\u003f|\\u0023|%26|%3f|%23)(?:amp;)?"
-    r"(?:[a-z0-9_.~-]*(?:signature|token)[a-z0-9_.~-]*|sig|password|passwd|pwd|apikey|api_key|x-amz-credential)"
-    r"(?:=|\\u003d|%3d)"
-    r"(?:[^&\"\\\s#;<>\x1e]|\\/|\\u00(?:[013-9a-f][0-9a-f]|2[0-57-9a-f])|\\u(?:[1-9a-f][0-9a-f]{3}|0[1-9a-f][0-9a-f]{2}))*"
+_EQUALS = (
+    r"(?:=|\\u003[dD]|%3[dD])"  # Gson writes `=` and `&` as escapes; URLs within URLs are percent-encoded
 )
+# Up to the next parameter or the end of the URL: quotes, white space, brackets, and the escapes of these. Written so
+# that the plain characters are taken in one go.
+_PLAIN = r"""[^&"\\\s#;<>\x1e]*"""
+_ESCAPED = r"(?:\\/|\\u(?!00(?:2[026]|0[9aAdD]|3[cCeE]))[0-9a-fA-F]{4})"
+_VALUE = rf"{_PLAIN}(?:{_ESCAPED}{_PLAIN})*"
+_PARAMETER = rf"(?i:[a-z0-9_.~-]*(?:signature|token|\bsig|password|passwd)){_EQUALS}{_VALUE}"
+# The vendor's own spelling, on most records: with a fixed beginning the search is twenty times as fast.
+_SIGNATURE = re.compile(rf"signature{_EQUALS}{_VALUE}".encode())
+_PARAMETER_IN_BYTES = re.compile(_PARAMETER.encode())
+_PARAMETER_IN_TEXT = re.compile(_PARAMETER)
+# The rest is rare: words first, as they are found fast, and only then the words that a value follows.
+_SIGNS = {
+    word: [name + equals for name in names for equals in (b"=", b"\\u003d", b"%3d")]
+    for word, names in {
+        b"sig": (b"sig", b"signature"),
+        b"token": (b"token",),
+        b"passw": (b"password", b"passwd"),
+    }.items()
+}
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
-_VALUE = rb'(?:"(?:[^"\\]|\\.)*"|[-+0-9.eE]+|true|false|null)'
+_JSON_VALUE = rb'(?:"[^"\\]*(?:\\.[^"\\]*)*"|[-+0-9.eE]+|true|false|null)'
 
 
 class Redaction:
@@ -36,56 +49,54 @@ class Redaction:
 
     def __init__(self, *names: str) -> None:
         self._names = frozenset(name.lower() for name in names)
-        if not names:
-            self._member = None
-        else:
-            spelled = b"|".join(re.escape(name.lower().encode()) for name in names)
-            member = rb'"(?:' + spelled + rb')"\s*:\s*' + _VALUE
-            self._member = re.compile(
-                rb"(?is),\s*" + member + rb"|(?<=\{)\s*(?:" + member + rb"\s*(?:,\s*|(?=\})))+"
-            )
         self._quoted = [b'"' + name.encode() + b'"' for name in self._names]
-        self._parameter = re.compile(_URL_PARAMETER)
+        member = (
+            rb'"(?:' + b"|".join(re.escape(name.encode()) for name in names) + rb')"\s*:\s*' + _JSON_VALUE
+        )
+        # Two passes, each with one first character, run ten times as fast as one with a choice.
+        self._later_member = re.compile(rb"(?is),\s*" + member)
+        self._first_members = re.compile(rb"(?is)\{\s*(?:" + member + rb"\s*(?:,\s*|(?=\})))+")
 
     def records(self, records: Sequence[bytes | msgspec.Raw]) -> list[bytes | None]:
         """The records without what must not land; None for one that could be neither cut nor parsed."""
+        if not records:
+            return []
         page = _SEPARATOR.join(records)
-        try:
-            text = page.decode()
-        except UnicodeDecodeError:
+        if not _is_text(page):
             return [self._alone(bytes(record)) for record in records]
-        page = self._cut(text)
-        cut = page.split(_SEPARATOR) if records else []
+        page = self._cut(page)
+        cut = page.split(_SEPARATOR)
         if len(cut) != len(records):
             return [self._alone(bytes(record)) for record in records]
-        if self._is_suspect(page):
-            return [self._parsed(record) if self._is_suspect(record) else record for record in cut]
-        return cut
+        return [self._alone(record) for record in cut] if self._has_more(page) else cut
 
-    def _cut(self, text: str) -> bytes:
-        cut = pc.replace_substring_regex(pa.array([text], pa.large_string()), _URL_PARAMETER, "")
-        page = cut[0].as_buffer().to_pybytes()
-        return self._member.sub(b"", page) if self._member else page
+    def _cut(self, page: bytes) -> bytes:
+        """The text without the plain cases."""
+        page = _SIGNATURE.sub(b"", page)
+        if not self._names:
+            return page
+        return self._first_members.sub(b"{", self._later_member.sub(b"", page))
 
-    def _is_suspect(self, page: bytes) -> bool:
-        if _ESCAPED_LETTER.search(page):
-            return True
+    def _has_more(self, page: bytes) -> bool:
+        return _has_parameter(page) or self._is_disguised(page)
+
+    def _is_disguised(self, page: bytes) -> bool:
         lowered = page.lower()
-        return any(quoted in lowered for quoted in self._quoted)
+        return any(quoted in lowered for quoted in self._quoted) or _ESCAPED_LETTER.search(page) is not None
 
     def _alone(self, record: bytes) -> bytes | None:
-        """One record of a page that is not clean text."""
-        try:
-            text = record.decode()
-        except UnicodeDecodeError:
+        """One record of a page in which something was left."""
+        if not _is_text(record):
             return None
-        cut = self._cut(text)
-        return self._parsed(cut) if self._is_suspect(cut) else cut
+        cut = self._cut(record)
+        if _has_parameter(cut):
+            cut = _PARAMETER_IN_BYTES.sub(b"", cut)
+        return self._parsed(cut) if self._is_disguised(cut) else cut
 
     def _parsed(self, record: bytes) -> bytes | None:
         try:
-            value = json.loads(record)
-            return json.dumps(self._walk(value), ensure_ascii=True, separators=(",", ":")).encode()
+            value = self._walk(json.loads(record))
+            return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
         except (ValueError, RecursionError):
             return None
 
@@ -100,4 +111,17 @@ class Redaction:
             }
         if isinstance(value, list):
             return [self._walk(item) for item in value]
-        return self._parameter.sub("", value) if isinstance(value, str) else value
+        return _PARAMETER_IN_TEXT.sub("", value) if isinstance(value, str) else value
+
+
+def _has_parameter(page: bytes) -> bool:
+    lowered = page.lower()
+    return any(word in lowered and any(sign in lowered for sign in signs) for word, signs in _SIGNS.items())
+
+
+def _is_text(page: bytes) -> bool:
+    try:
+        page.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -88,33 +88,21 @@ class EnterpriseTester:
 
     def projects(self) -> Answer:
         """The projects that are read."""
-        return self._answer(self._projects)
+        return self._http.answer(self._projects)
 
     def execution_packages(self) -> Answer:
         """Every execution package of those projects."""
-        return self._answer(
+        return self._http.answer(
             lambda answer: self._of_projects(answer, "executionpackages", {}, with_place=False)
         )
 
     def script_assignments(self) -> Answer:
         """Every script assigned in those projects."""
-        return self._answer(self._assignments)
+        return self._http.answer(self._assignments)
 
     def script_runs(self, start: datetime, end: datetime) -> Answer:
         """The runs that were created in [start, end), with their steps."""
-        return self._answer(lambda answer: self._runs(answer, start, end))
-
-    def _answer(self, pages: Callable[[Answer], AsyncGenerator[Page]]) -> Answer:
-        async def counted(answer: Answer) -> AsyncGenerator[Page]:
-            try:
-                async with aclosing(pages(answer)) as inner:
-                    async for page in inner:
-                        yield page
-            finally:
-                counts = self._http.counts
-                answer.facts |= {"requests": counts["requests"], "retries": counts["retries"]}
-
-        return Answer(counted, self._http.clock())
+        return self._http.answer(lambda answer: self._runs(answer, start, end))
 
     async def _projects(self, answer: Answer) -> AsyncGenerator[Page]:
         seen: set[str] = set()

@@ -96,11 +96,11 @@ class PerfectoReporting:
             "startExecutionTime[0]": str(_millis(start)),
             "endExecutionTime[0]": str(_millis(end) - 1),
         }
-        return Answer(lambda answer: self._pages(answer, window), self._http.clock())
+        return self._http.answer(lambda answer: self._pages(answer, window))
 
     def commands(self, tests: Iterable[Test]) -> Answer:
         """The commands of each of these tests, in the order in which they come."""
-        return Answer(lambda answer: self._commands(answer, list(tests)), self._http.clock())
+        return self._http.answer(lambda answer: self._commands(answer, list(tests)))
 
     async def _pages(self, answer: Answer, window: dict[str, str]) -> AsyncGenerator[Page]:
         novelty = Novelty()
@@ -133,7 +133,6 @@ class PerfectoReporting:
             answer.note = f"more than {MOST_PAGES} pages; what is held stays"
         finally:
             upcoming.cancel()
-            answer.facts |= self._counts()
 
     async def _page(self, window: dict[str, str], number: int) -> tuple[_Envelope, Page]:
         envelope = await self._http.get(_EXPORT, {**window, "_page": str(number)}, _read_envelope)
@@ -149,7 +148,6 @@ class PerfectoReporting:
             async for page in pages:
                 yield page
         answer.complete = True
-        answer.facts |= self._counts()
 
     async def _commands_of(self, test: Test) -> Page:
         place = CommandPlace(test.id, _test_state=test.state)
@@ -159,9 +157,6 @@ class PerfectoReporting:
         except NotFound:
             return Page([], self._http.clock(), place, is_unavailable=True)
         return Page(envelope.resources, self._http.clock(), place)
-
-    def _counts(self) -> dict[str, int]:
-        return {"requests": self._http.counts["requests"], "retries": self._http.counts["retries"]}
 
 
 def complaint(status: int, body: bytes) -> Fault | SourceError | None:

@@ -1,0 +1,353 @@
+"""Pages on their way to Arrow batches: cut, typed, flagged, sorted; spilled to the disk when they are many.
+
+One record that cannot be typed refuses itself alone. Memory holds a few batches at most, however long the answer.
+"""
+
+from __future__ import annotations
+
+import gc
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.lib import lake_files
+from pipelines.lib.answer import Page
+from pipelines.lib.columns import TIMESTAMP, Flags
+from pipelines.lib.contract import REJECTED_SCHEMA, Child, Reject, Table
+from pipelines.lib.merging import NOT_AVAILABLE, PARENT_SEQUENCE, SEQUENCE
+
+# A batch is large enough for Arrow's cost per batch to vanish, and small enough to hold a few of them.
+_BATCH_ROWS = 16_384
+_BATCH_BYTES = 24 << 20
+_MEMORY_BYTES = 32 << 20  # of finished batches per table; beyond, they are spilled
+_SPILLED_ROW_GROUP = 2_048  # sorted rows: a range of keys is found without reading the rest
+_DRIFT_BUDGET = 1_000  # records per answer that are looked through for undeclared fields
+_UNTYPABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Rows of one table: parallel lists, as a hundred thousand small objects would cost more than their content."""
+
+    raws: list[bytes | msgspec.Raw | None] = field(default_factory=list)
+    places: list[msgspec.Struct | None] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)  # sequence numbers of the parents
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+
+class Intake:
+    """Takes the pages of one answer, for a table and its children."""
+
+    def __init__(
+        self,
+        table: Table,
+        folder: Path,
+        *,
+        day: date | None = None,
+        journal: Path | None = None,
+        interval_seconds: int | None = None,
+    ) -> None:
+        self.table = table
+        self.buffers = {
+            each.name: Buffer(each, folder, day, journal, interval_seconds) for each in table.tables
+        }
+        self._sequence = secrets.randbits(62)  # those of two processes that share a journal must not meet
+
+    def add(self, page: Page) -> None:
+        """Takes one page, and hands its children on."""
+        with _collector_paused():
+            typed = self._typed(page)
+            first = self._add(self.table, typed, page)
+            for child in self.table.nested:
+                self._add(child.table, self._children(child, typed, first, page.fetched_at), page)
+
+    def finish(self) -> None:
+        """Turns what is left into last batches."""
+        for buffer in self.buffers.values():
+            buffer.flush()
+
+    def _add(self, table: Table, rows: _Rows, page: Page) -> int:
+        first = self._sequence
+        self._sequence += len(rows)
+        self.buffers[table.name].add(rows, first, page.fetched_at, unavailable=page.is_unavailable)
+        return first
+
+    def _typed(self, page: Page) -> _Rows:
+        buffer = self.buffers[self.table.name]
+        if page.is_unavailable:
+            return _Rows([None], [page.place], [self.table.record()])
+        cut = self.table.redaction.records(page.records)
+        raws = [record for record in cut if record is not None]
+        if len(raws) < len(cut):
+            error = "not JSON text; its bytes are not kept, as nothing could be cut out of them safely"
+            lost = [Reject(b"", page.place, error)] * (len(cut) - len(raws))
+            buffer.refuse(lost, page.fetched_at)
+        if self.table.unfold is None:
+            return buffer.typed(_Rows(raws, [page.place] * len(raws)), page.fetched_at)
+        rows, known, refused = _Rows(), [], []
+        for row in self.table.unfold(raws, page.place):
+            if isinstance(row, Reject):
+                refused.append(row)
+                continue
+            rows.raws.append(row.raw)
+            rows.places.append(row.place)
+            known.append(row.record)
+        buffer.refuse(refused, page.fetched_at)
+        return buffer.typed(rows, page.fetched_at, known)
+
+    def _children(self, child: Child, parents: _Rows, first: int, fetched_at: datetime) -> _Rows:
+        rows = _Rows()
+        for offset, parent in enumerate(parents.records):
+            raws = getattr(parent, child.attribute)
+            if raws:
+                rows.raws += raws
+                rows.places += [child.place(parent, index) for index in range(len(raws))]
+                rows.owners += [first + offset] * len(raws)
+        return self.buffers[child.table.name].typed(rows, fetched_at)
+
+
+class Buffer:
+    """Typed rows of one table until they are a batch; batches until they are a file."""
+
+    def __init__(
+        self, table: Table, folder: Path, day: date | None, journal: Path | None, interval_seconds: int | None
+    ) -> None:
+        self.table = table
+        self.files: list[Path] = []
+        self.refused_files: list[Path] = []
+        self.received = 0
+        self.rejected = 0
+        self.flagged: Counter[str] = Counter()
+        self.undeclared: Counter[str] = Counter()
+        self._folder = folder
+        self._day = day
+        self._journal = journal
+        self._interval_seconds = interval_seconds
+        self._batches: list[pa.RecordBatch] = []
+        self._refused: list[tuple[Reject, datetime]] = []
+        self._drift_budget = _DRIFT_BUDGET
+        self._key_only = _key_reader(table)
+        self._schema = pa.schema(
+            [*table.schema, pa.field(SEQUENCE, pa.int64()), pa.field(PARENT_SEQUENCE, pa.int64())]
+        )
+        self._clear()
+
+    def typed(self, rows: _Rows, fetched_at: datetime, known: Sequence[Any] | None = None) -> _Rows:
+        """The rows with their records; those that cannot be typed are refused."""
+        decode = (self.table.strict_decoder if self._drift_budget else self.table.decoder).decode
+        if known is None or not any(known):
+            try:
+                rows.records = [decode(raw) for raw in rows.raws]
+            except _UNTYPABLE:
+                pass  # one of them: which one, and why, is found one by one
+            else:
+                return rows
+        return self._typed_one_by_one(rows, fetched_at, known or [None] * len(rows.raws))
+
+    def refuse(self, refused: Sequence[Reject], fetched_at: datetime) -> None:
+        """Keeps what could not be keyed or typed for the table of rejects."""
+        self.rejected += len(refused)
+        self._refused += [(reject, fetched_at) for reject in refused]
+        if len(self._refused) >= _BATCH_ROWS:
+            self._spill_refused()
+
+    def add(self, rows: _Rows, first: int, fetched_at: datetime, *, unavailable: bool) -> None:
+        """Takes typed rows, numbered from `first`."""
+        self.received += len(rows)
+        self._raws += [raw if raw is None or isinstance(raw, bytes) else bytes(raw) for raw in rows.raws]
+        self._places += rows.places
+        self._records += rows.records
+        self._owners += rows.owners or [0] * len(rows)
+        self._spans.append((len(rows), first, fetched_at, unavailable))
+        self._bytes += sum(len(raw) for raw in self._raws[len(self._raws) - len(rows) :] if raw)
+        if len(self._records) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
+            self._make_batch()
+            if sum(batch.nbytes for batch in self._batches) >= _MEMORY_BYTES:
+                self._spill()
+
+    def flush(self) -> None:
+        """Makes what is left a batch; with a journal, everything is put there."""
+        self._make_batch()
+        if self._journal:
+            self._spill()
+            self._spill_refused()
+
+    def in_memory(self) -> pa.Table | None:
+        """What was not spilled; None where everything was."""
+        if self._batches or not self.files:
+            return pa.Table.from_batches(self._batches, self._schema)
+        return None
+
+    def refused_in_memory(self) -> pa.Table:
+        """Rejects that were not spilled."""
+        return pa.Table.from_pylist(
+            [
+                {
+                    "_raw": bytes(reject.raw).decode(errors="replace") or None,
+                    "error": reject.error,
+                    "_place": msgspec.json.encode(reject.place).decode()
+                    if reject.place is not None
+                    else None,
+                    "_parent": getattr(reject.place, self.table.parent or "", None),
+                    "_key": self._key_only(reject),
+                    "_fetched_at": fetched_at,
+                }
+                for reject, fetched_at in self._refused
+            ],
+            REJECTED_SCHEMA,
+        )
+
+    def _typed_one_by_one(self, rows: _Rows, fetched_at: datetime, known: Sequence[Any]) -> _Rows:
+        typed, refused = _Rows(), []
+        for index, (raw, place, record) in enumerate(zip(rows.raws, rows.places, known, strict=True)):
+            if record is None:
+                try:
+                    record = self._decoded(raw)
+                except _UNTYPABLE as error:
+                    refused.append(Reject(raw or b"", place, str(error)))
+                    continue
+            typed.raws.append(raw)
+            typed.places.append(place)
+            typed.records.append(record)
+            if rows.owners:
+                typed.owners.append(rows.owners[index])
+        self.refuse(refused, fetched_at)
+        return typed
+
+    def _decoded(self, raw: Any) -> Any:
+        """The typed record; undeclared fields are noted, as long as the budget for looking lasts."""
+        if not self._drift_budget:
+            return self.table.decoder.decode(raw)
+        try:
+            return self.table.strict_decoder.decode(raw)
+        except _UNTYPABLE:
+            record = self.table.decoder.decode(raw)
+        self._drift_budget -= 1
+        self.undeclared.update(set(self.table.undeclared(raw)))
+        return record
+
+    def _make_batch(self) -> None:
+        if self._records:
+            self._batches.append(self._built())
+            self._clear()
+
+    def _built(self) -> pa.RecordBatch:
+        counts, firsts, times, unavailable = zip(*self._spans, strict=True)
+        rows = len(self._records)
+        last_day = max(max(times).date(), self._day or date.min)
+        flags = Flags(rows, _midnight(last_day) + timedelta(days=2))
+        flags.add(NOT_AVAILABLE, np.repeat(np.array(unavailable, bool), counts))
+        arrays: dict[str, pa.Array] = {}
+        for columns, objects in (
+            (self.table.place_columns, self._places),
+            (self.table.record_columns, self._records),
+        ):
+            if columns is not None:
+                built = columns.arrays(objects, flags)
+                arrays |= {each.name: array for each, array in zip(columns.fields, built, strict=True)}
+        self._flag_times(arrays, flags)
+        for name, mask in flags.masks.items():
+            self.flagged[name] += int(mask.sum())
+        micros = np.array([round(time.timestamp() * 1e6) for time in times], np.int64)
+        sequence = [np.arange(first, first + count) for first, count in zip(firsts, counts, strict=True)]
+        arrays["_raw"] = pa.array(self._raws, pa.string())
+        arrays["_fetched_at"] = pa.array(np.repeat(micros, counts)).cast(TIMESTAMP)
+        arrays["_issues"] = flags.as_array()
+        arrays["_missing_since"] = pa.nulls(rows, TIMESTAMP)
+        arrays["_interval_seconds"] = pa.array([self._interval_seconds] * rows, pa.int64())
+        arrays[SEQUENCE] = pa.array(np.concatenate(sequence), pa.int64())
+        arrays[PARENT_SEQUENCE] = pa.array(self._owners, pa.int64())
+        batch = pa.RecordBatch.from_arrays([arrays[name] for name in self._schema.names], schema=self._schema)
+        return batch.sort_by([(key, "ascending") for key in self.table.key])
+
+    def _flag_times(self, arrays: dict[str, pa.Array], flags: Flags) -> None:
+        def micros(name: str) -> tuple[np.ndarray, np.ndarray]:
+            array = arrays[name].cast(pa.int64())
+            return array.fill_null(0).to_numpy(), array.is_valid().to_numpy(zero_copy_only=False)
+
+        for start, end, flag in self.table.periods:
+            (starts, has_start), (ends, has_end) = micros(start), micros(end)
+            flags.add(flag, has_start & has_end & (ends < starts))
+        if self.table.day_of and self._day:
+            times, has_time = micros(self.table.day_of)
+            first = int(_midnight(self._day).timestamp() * 1e6)
+            stem = self.table.day_of.removesuffix("_time").removesuffix("_at")
+            flags.add(f"{stem}_outside_day", has_time & ((times < first) | (times >= first + 86_400_000_000)))
+
+    def _spill(self) -> None:
+        if self._batches:
+            rows = pa.Table.from_batches(self._batches, self._schema)
+            self.files.append(self._written(rows, "rows"))
+            self._batches = []
+
+    def _spill_refused(self) -> None:
+        if self._refused:
+            self.refused_files.append(self._written(self.refused_in_memory(), "rejected"))
+            self._refused = []
+
+    def _written(self, rows: pa.Table, kind: str) -> Path:
+        unfinished = self._folder / f"{self.table.name}-{secrets.token_hex(8)}.{kind}.parquet"
+        compression = "zstd" if self._journal else "lz4"
+        pq.write_table(rows, unfinished, compression=compression, row_group_size=_SPILLED_ROW_GROUP)
+        if self._journal is None:
+            return unfinished
+        self._journal.mkdir(parents=True, exist_ok=True)
+        kept = self._journal / unfinished.name
+        lake_files.publish(unfinished, kept)
+        return kept
+
+    def _clear(self) -> None:
+        self._raws: list[bytes | None] = []
+        self._places: list[Any] = []
+        self._records: list[Any] = []
+        self._owners: list[int] = []
+        self._spans: list[tuple[int, int, datetime, bool]] = []
+        self._bytes = 0
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _key_reader(table: Table) -> Any:
+    """Reads the key of a refused record, as JSON text, where it can be read at all."""
+    members = {member.name: member for member in msgspec.structs.fields(table.record)}
+    mine = [members[name] for name in table.key if name in members]
+    fields = [(m.name, m.type, msgspec.field(name=m.encode_name)) for m in mine]
+    decoder = msgspec.json.Decoder(msgspec.defstruct("KeyOnly", fields))
+
+    def read(refused: Reject) -> str | None:
+        try:
+            record = decoder.decode(refused.raw) if mine else None
+            values = [getattr(record if name in members else refused.place, name) for name in table.key]
+        except (*_UNTYPABLE, AttributeError):
+            return None
+        shown = [value if value is None else str(value) for value in values]
+        return msgspec.json.encode(shown).decode()
+
+    return read
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Decoding allocates much and frees nothing: the cyclic collector would look through it again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
