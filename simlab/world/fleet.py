@@ -11,7 +11,6 @@ from simlab.world.model import Device
 from simlab.world.randomness import HOUR, fraction, hex_digits, midnight
 
 BOSTON, FRANKFURT, TOKYO, US_EAST = "NA-US-BOS", "EU-DE-FRA", "AP-JP-TYO", "US East"
-LOCATIONS = (BOSTON, FRANKFURT, TOKYO, US_EAST)
 
 # device type, manufacturer, model, os, first os version, resolution, location, form of the id, browser, its version
 _MAKES = (

@@ -93,7 +93,6 @@ class PerfectoCloud:
                 key,
                 ordinal,
                 farm,
-                self.farms,
                 self._scale,
                 self.fleets[farm],
                 self.catalogues[farm],

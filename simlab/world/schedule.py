@@ -8,7 +8,9 @@ plans know by arithmetic: so days can be made in any order and sessions still ne
 from __future__ import annotations
 
 from bisect import bisect
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from random import Random
 
 from simlab.world.breaks import Breaks
@@ -34,6 +36,8 @@ SOLO_RUNS, MANUAL_SESSIONS, RESERVATIONS = 40, 20, 6
 DOUBLE_BOOKED = 0.02  # of the runs that find their device busy
 _RETRY_ON_SAME_DEVICE = 0.6
 _WEEKEND_SLOTS = 3
+_LATE_SESSIONS = 0.08  # of the manual ones: some run past midnight
+_TOUCHABLE = 18  # the devices that people use by hand: phones, tablets and simulators
 
 
 def handover(key: tuple[object, ...], device: int, ordinal: int) -> int:
@@ -70,14 +74,13 @@ class FarmDay:
         key: tuple[object, ...],
         ordinal: int,
         farm: int,
-        farms: int,
         scale: float,
         fleet: Fleet,
         catalogue: Catalogue,
         breaks: Breaks,
         outages: list[Outage],
     ) -> None:
-        self._key, self._ordinal, self._farm, self._farms, self._scale = key, ordinal, farm, farms, scale
+        self._key, self._ordinal, self._farm, self._scale = key, ordinal, farm, scale
         self._fleet, self._catalogue, self._breaks = fleet, catalogue, breaks
         self._rng: Random = stream("plan", *key, ordinal)
         self._free = [handover(key, device, ordinal) for device in range(FARM_SIZE)]
@@ -99,39 +102,31 @@ class FarmDay:
         self.runs = RunWriter(key, ordinal, self._rng, devices, fleet.on(ordinal + 1))
 
     def make(self) -> RunWriter:
+        """Lets everything that is planned happen in turn; what comes first has the device first."""
+        for at, happen in sorted(self._planned(), key=lambda planned: planned[0]):
+            happen(at)
+        return self.runs
+
+    def _planned(self) -> Iterator[tuple[int, Callable[[int], None]]]:
+        """Builds, single runs and manual sessions, each with the time at which it asks for a device."""
         rng, start = self._rng, midnight(self._ordinal)
-        events: list[tuple[int, int, object]] = []
-        weekday = self._ordinal % 7  # 1 is Monday
-        slots = _WEEKEND_SLOTS if weekday in (6, 0) else 99
+        is_weekend = self._ordinal % 7 in (6, 0)
         for job in self._catalogue.jobs:
-            for slot, hour in enumerate(job.hours[:slots]):
-                if (
-                    self._scale == 1
-                    or fraction("kept", *self._key, self._ordinal, job.name, slot) < self._scale
-                ):
-                    at = start + int((hour + 0.4 * rng.random()) * HOUR)
-                    events.append((at, len(events), (job, slot)))
+            for slot, hour in enumerate(job.hours[: _WEEKEND_SLOTS if is_weekend else None]):
+                if fraction("kept", *self._key, self._ordinal, job.name, slot) < self._scale:
+                    yield start + int((hour + 0.4 * rng.random()) * HOUR), partial(self._build, job, slot)
         for _ in range(round(SOLO_RUNS * self._scale)):
-            events.append((start + int((7 + 14 * rng.random()) * HOUR), len(events), None))
+            yield start + int((7 + 14 * rng.random()) * HOUR), self._solo
         for _ in range(round(MANUAL_SESSIONS * self._scale)):
-            hour = 23.2 + 0.7 * rng.random() if rng.random() < 0.08 else 7 + 12 * rng.random()
+            hour = 23.2 + 0.7 * rng.random() if rng.random() < _LATE_SESSIONS else 7 + 12 * rng.random()
             person = PEOPLE[int(rng.random() * len(PEOPLE))]
-            events.append((start + int(hour * HOUR), len(events), (person, int(rng.random() * 18))))
+            device = int(rng.random() * _TOUCHABLE)
+            yield start + int(hour * HOUR), partial(self._manual, person, device)
         for number, reservation in enumerate(reservations(self._key, self._farm, self._fleet, self._ordinal)):
             if number % 2:
-                device = self._fleet.index(reservation.device_id)
+                device = self._fleet.device_ids.index(reservation.device_id)
                 at = reservation.started_at + int(rng.random() * 20 * MINUTE)
-                events.append((at, len(events), (reservation.reserved_to, device)))
-        events.sort(key=lambda event: event[:2])
-        for at, _, what in events:
-            match what:
-                case (Job() as job, int(slot)):
-                    self._build(job, slot, at)
-                case (str(person), int(device)):
-                    self._manual(person, device, at)
-                case _:
-                    self._solo(at)
-        return self.runs
+                yield at, partial(self._manual, reservation.reserved_to, device)
 
     def _build(self, job: Job, slot: int, at: int) -> None:
         rng = self._rng
