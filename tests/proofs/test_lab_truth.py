@@ -78,6 +78,7 @@ def test_busy_seconds_are_exact_for_every_device_and_day(served: Served, figures
             (connection, device, day): busy
             for connection, device, day, busy in warehouse.sql(
                 "select connection, device_id, date, busy_seconds from marts.device_utilization_daily"
+                f" where date <= date '{served.last_day}'"
             ).fetchall()
         }
     wrong = {k: (v, measured.get(k)) for k, v in expected.items() if abs(measured.get(k, -1) - v) > 0.0005}
@@ -119,7 +120,9 @@ def test_no_test_whose_true_rate_is_0_is_flaky(served: Served, figures: list[str
         rows = warehouse.sql(f"""
             with hit as (
                 select distinct source_name, connection, project_name, test_name
-                from core.fct_test_runs where test_run_id in ({failed_in_outage(served)})
+                from core.fct_test_runs
+                where test_run_id in ({failed_in_outage(served)})
+                    and is_counted and started_date > date '{served.last_day}' - 30
             )
             select flakiness.test_name, flakiness.state, flakiness.evidence, hit.test_name is not null as was_hit
             from marts.test_flakiness as flakiness
