@@ -69,7 +69,7 @@ async def merge(
 
 
 async def append(
-    root: str | Path, table: Table, connection: str, answer: Answer, interval_seconds: int
+    root: str | Path, table: Table, connection: str, answer: Answer, interval_seconds: int | None
 ) -> dict[str, Landed]:
     """Lands one observation in a snapshot table: a file of its own in the UTC day in which it was made."""
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The lake as a Dagster resource: lands answers, and says what came as metadata and checks."""
+"""The lake as a Dagster resource: lands answers, and says what came as metadata, as checks, and in the lake itself."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import dagster as dg
 from pipelines.lib import lake_files, landing
 from pipelines.lib.answer import Answer
 from pipelines.lib.contract import Table
+from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, noted
 from pipelines.lib.landing import Landed
 
 # A share of refused records beyond which a table's numbers should not be believed without a look.
@@ -31,21 +32,39 @@ class Lake(dg.ConfigurableResource):
             raise TypeError(f"{table.name} is partitioned by day and connection")
         parts = keys.keys_by_dimension
         day = date.fromisoformat(parts["day"])
-        landed = await landing.merge(self.root, table, parts["connection"], day, answer)
+        connection = parts["connection"]
+        landed = await noted(
+            self.root,
+            table,
+            connection,
+            answer,
+            landing.merge(self.root, table, connection, day, answer),
+            day=day,
+            run_id=context.run.run_id,
+        )
         return self._results(context, table, landed)
 
     async def append(
         self, context: dg.AssetExecutionContext, table: Table, answer: Answer, *, interval_seconds: int
     ) -> list[dg.MaterializeResult]:
         """Lands one observation of the partition's connection in a snapshot table."""
-        landed = await landing.append(self.root, table, context.partition_key, answer, interval_seconds)
+        connection = context.partition_key
+        landed = await noted(
+            self.root,
+            table,
+            connection,
+            answer,
+            landing.append(self.root, table, connection, answer, interval_seconds),
+            interval_seconds=interval_seconds,
+            run_id=context.run.run_id,
+        )
         return self._results(context, table, landed)
 
     def prepare(self, tables: Iterable[Table]) -> None:
         """Writes the zero-row files, so that a table without data can be queried."""
         tables = list(tables)
         with lake_files.problems_named(self._path):
-            lake_files.write_schemas(self._path, *tables)
+            lake_files.write_schemas(self._path, INGEST_PARTITIONS, *tables)
 
     @property
     def _path(self) -> Path:

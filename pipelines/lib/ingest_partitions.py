@@ -1,0 +1,135 @@
+"""Our own runs as a table of the lake, `flakehouse.ingest_partitions`: what every landing asked, brought and took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipelines.lib import landing
+from pipelines.lib.answer import Answer, Page
+from pipelines.lib.contract import Instant, Table
+from pipelines.lib.http import SourceError, utc_now
+from pipelines.lib.landing import Landed
+from pipelines.lib.redaction import Redaction
+
+
+class IngestPartition(msgspec.Struct, gc=False):
+    source_name: str
+    table_name: str
+    table_kind: str  # window, snapshot
+    started_at: Instant
+    day: str | None = None  # the UTC day that was asked for; none for an observation
+    run_id: str | None = None  # Dagster's
+    seconds: float | None = None  # of the whole landing, which a table shares with its children
+    requests: int | None = None  # of the whole landing, on the row of the table that was asked for
+    retries: int | None = None
+    pages: int | None = None
+    rows: int | None = None  # in the partition after it, or in the observation
+    received: int | None = None
+    added: int | None = None
+    changed: int | None = None
+    missing: int | None = None  # newly
+    duplicates: int | None = None
+    rejected: int | None = None
+    undeclared_fields: list[str] | None = None
+    is_rewritten: bool | None = None
+    is_complete: bool | None = None
+    note: str | None = None
+    error: str | None = None  # the line that says why nothing landed
+
+
+INGEST_PARTITIONS = Table(
+    source="flakehouse",
+    name="ingest_partitions",
+    kind="snapshot",
+    description="One row per landing and table: a day of a window table that was asked for, or one observation.",
+    record=IngestPartition,
+    key=("source_name", "table_name"),
+    redaction=Redaction(),
+)
+
+
+async def noted(
+    root: str | Path,
+    table: Table,
+    connection: str,
+    answer: Answer,
+    landing_of_it: Awaitable[dict[str, Landed]],
+    *,
+    day: date | None = None,
+    interval_seconds: int | None = None,
+    run_id: str | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> dict[str, Landed]:
+    """What the landing brings, written down; of one that the source failed, why."""
+    began = time.monotonic()
+    common = {
+        "started_at": clock().isoformat(),
+        "day": day.isoformat() if day else None,
+        "run_id": run_id,
+    }
+    try:
+        results = await landing_of_it
+    except SourceError as error:
+        failed = IngestPartition(
+            source_name=table.source,
+            table_name=table.name,
+            table_kind=table.kind,
+            seconds=time.monotonic() - began,
+            requests=answer.facts.get("requests"),
+            retries=answer.facts.get("retries"),
+            is_complete=False,
+            error=str(error),
+            **common,
+        )
+        await _write(root, connection, [failed], interval_seconds, clock)
+        raise
+    rows = [
+        _row(each, results[each.name], answer.facts if each is table else {}, common) for each in table.tables
+    ]
+    await _write(root, connection, rows, interval_seconds, clock)
+    return results
+
+
+def _row(table: Table, landed: Landed, facts: dict[str, Any], common: dict[str, Any]) -> IngestPartition:
+    return IngestPartition(
+        source_name=table.source,
+        table_name=table.name,
+        table_kind=table.kind,
+        seconds=landed.seconds,
+        requests=facts.get("requests"),
+        retries=facts.get("retries"),
+        pages=facts.get("pages"),
+        rows=landed.rows,
+        received=landed.received,
+        added=landed.added,
+        changed=landed.changed,
+        missing=landed.missing,
+        duplicates=landed.duplicates,
+        rejected=landed.rejected,
+        undeclared_fields=sorted(landed.undeclared),
+        is_rewritten=landed.is_rewritten,
+        is_complete=landed.complete,
+        note=landed.note,
+        **common,
+    )
+
+
+async def _write(
+    root: str | Path,
+    connection: str,
+    rows: list[IngestPartition],
+    interval_seconds: int | None,
+    clock: Callable[[], datetime],
+) -> None:
+    now = clock()
+
+    async def pages(_answer: Answer) -> AsyncGenerator[Page]:
+        yield Page([msgspec.json.encode(row) for row in rows], now)
+
+    await landing.append(root, INGEST_PARTITIONS, connection, Answer(pages, now), interval_seconds)
