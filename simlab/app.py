@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -23,6 +22,7 @@ from simlab.api.answers import Refusal, json_answer
 from simlab.api.perfecto_cloud import PerfectoCloud
 from simlab.clock import Clock
 from simlab.connections import enterprise_tester_prefix, hcl_prefix, perfecto_prefix
+from simlab.faults import Faults
 from simlab.request_log import RequestLog
 from simlab.world.model import World
 
@@ -40,11 +40,11 @@ def build_app(
     clouds: Sequence[PerfectoCloud],
     clock: Clock,
     days: tuple[date, date],
-    middleware: Sequence[Middleware] = (),
+    faults: Faults,
 ) -> RequestLog:
     """The app, inside the log of what is asked of it. `days`: the world's first and last.
 
-    `middleware` comes between the log and the servers, so that the log holds what was really asked.
+    Faults come between the log and the servers, so that the log holds what was really asked.
     """
     routes: list[BaseRoute] = [
         Mount(
@@ -63,7 +63,10 @@ def build_app(
     async def requests(_request: Request) -> Response:
         return json_answer(list(log))
 
-    routes.append(Route("/_lab/requests", requests))
-    servers = Starlette(routes=routes, middleware=middleware, exception_handlers={Refusal: _refused})
+    async def struck(_request: Request) -> Response:
+        return json_answer(faults.record())
+
+    routes += [Route("/_lab/requests", requests), Route("/_lab/faults", struck)]
+    servers = Starlette(routes=routes, middleware=faults.middleware, exception_handlers={Refusal: _refused})
     log = RequestLog(servers, clock)
     return log

@@ -26,10 +26,7 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope["path"].startswith("/_lab/"):
-            path = scope["raw_path"].decode("latin-1").partition("?")[0]
-            if query := scope["query_string"].decode("latin-1"):
-                path += "?" + SECRET_PARAMETER.sub(r"\1***", query)
-            self._requests.append((scope["method"], path, self._clock.now()))
+            self._requests.append((scope["method"], without_secrets(scope), self._clock.now()))
         await self._app(scope, receive, send)
 
     def __iter__(self) -> Iterator[dict[str, object]]:
@@ -38,3 +35,11 @@ class RequestLog:
 
     def __len__(self) -> int:
         return len(self._requests)
+
+
+def without_secrets(scope: Scope) -> str:
+    """A request's path and query, secrets starred."""
+    path = scope["raw_path"].decode("latin-1").partition("?")[0]
+    if query := scope["query_string"].decode("latin-1"):
+        path += "?" + SECRET_PARAMETER.sub(r"\1***", query)
+    return path

@@ -18,6 +18,8 @@ from simlab.api.perfecto_cloud import PerfectoCloud
 from simlab.app import build_app
 from simlab.clock import Clock, day_of, parse_clock
 from simlab.connections import connections_toml, urls, write_connections
+from simlab.faults import PROFILES, Faults
+from simlab.faults.connections import BreakableProtocol
 from simlab.history import HistoryLab
 from simlab.lab_error import LabError
 from simlab.request_log import RequestLog
@@ -26,7 +28,6 @@ from simlab.world.model import World
 
 LOOPBACK = "127.0.0.1"
 RETENTION_DAYS = 90  # ours: the vendor publishes none; recorded histories are shown whole
-FAULT_PROFILES = ("none",)
 SECONDS_TO_START = 30
 BACKLOG = 2_048
 
@@ -36,6 +37,7 @@ class LabConfig:
     """What to simulate. `end` None: the clock's today; the world covers `days` days up to it, included.
 
     `device_json`: `allowed`, or `forbidden` (403) or `unauthorised` (401), as clouds that only offer the XML list.
+    `fault_seconds`: how long slow and never-ending answers last, and what `Retry-After` asks for.
     """
 
     port: int = 0
@@ -48,6 +50,7 @@ class LabConfig:
     connections: Path | None = None
     truth: Path | None = None
     device_json: str = "allowed"
+    fault_seconds: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Lab:
     world: World
     clock: Clock
     request_log: RequestLog
+    faults: Faults
 
     @property
     def requests(self) -> list[dict[str, object]]:
@@ -76,8 +80,8 @@ class _Prepared:
 
 
 def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
-    if config.faults not in FAULT_PROFILES:
-        raise LabError(f"there is no fault profile {config.faults!r}; there is: {', '.join(FAULT_PROFILES)}")
+    if config.faults not in PROFILES:
+        raise LabError(f"there is no fault profile {config.faults!r}; there is: {', '.join(PROFILES)}")
     if config.days < 1:
         raise LabError("the lab needs at least one day")
     clock = parse_clock(config.clock)
@@ -91,7 +95,8 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
         world = build_world(config.seed, first_day, config.days)
     retention_days = None if config.histories else RETENTION_DAYS
     clouds = [PerfectoCloud(cloud, clock, retention_days, config.device_json) for cloud in world.perfecto]
-    app = build_app(world, clouds, clock, (first_day, last_day))
+    faults = Faults(config.faults, config.seed, config.fault_seconds)
+    app = build_app(world, clouds, clock, (first_day, last_day), faults)
     if config.truth is not None:
         with _writing(config.truth):
             config.truth.mkdir(parents=True, exist_ok=True)
@@ -99,13 +104,18 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
     listener = _listen(config.port)
     port = listener.getsockname()[1]
     base = f"http://{LOOPBACK}:{port}"
-    lab = Lab(port, urls(world, base), connections_toml(world, base), world, clock, app)
+    lab = Lab(port, urls(world, base), connections_toml(world, base), world, clock, app, faults)
     if config.connections is not None:
         with _writing(config.connections):
             write_connections(config.connections, lab.connections_toml)
     server = uvicorn.Server(
         uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+            app,
+            http=BreakableProtocol,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
     )
     headline = {
