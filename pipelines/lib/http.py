@@ -33,11 +33,12 @@ T = TypeVar("T")
 JSON = "application/json"
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
+stamina.instrumentation.set_on_retry_hooks([])  # retries are counted, and told with the landing
 
 # How often a request is tried in all, by what went wrong. A dead server is named within seconds; a 500 may be the
 # server's way to say that the token is bad, so it is not asked for long.
 _ATTEMPTS = {"connect": 4, "server_error": 3, "busy": 8, "broken": 8}
-_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_RETRY_AFTER = 0.5, 30.0, 120.0
+_FIRST_WAIT, _LONGEST_WAIT, _JITTER, _LONGEST_RETRY_AFTER = 0.5, 30.0, 1.0, 120.0  # seconds
 _LARGEST_BODY = 512 << 20  # a body that has no end must not fill the memory
 _WHOLE_REQUEST = 5  # times `timeout_seconds`, which bounds each wait for the next bytes
 
@@ -154,11 +155,16 @@ class Http:
             self.counts["retries"] += 1
             if error.retry_after is None:
                 return True
-            return min(error.retry_after, _LONGEST_RETRY_AFTER) + random.uniform(0, 0.5)
+            return min(error.retry_after, _LONGEST_RETRY_AFTER) + random.uniform(0, _JITTER)
 
         try:
             async for attempt in stamina.retry_context(
-                on=wait, attempts=None, timeout=None, wait_initial=_FIRST_WAIT, wait_max=_LONGEST_WAIT
+                on=wait,
+                attempts=None,
+                timeout=None,
+                wait_initial=_FIRST_WAIT,
+                wait_max=_LONGEST_WAIT,
+                wait_jitter=_JITTER,
             ):
                 with attempt:
                     return await self._once(question, read)
@@ -217,23 +223,22 @@ class Http:
                         if size > _LARGEST_BODY:
                             raise Fault("broken", f"the body is larger than {_LARGEST_BODY >> 20} MB")
                     return response.status_code, response.headers, b"".join(chunks)
-        except httpx.ConnectError as error:
-            raise self._unconnected(error) from None
-        except (TimeoutError, httpx.TimeoutException):
-            raise Fault("broken", f"no whole answer within {self._endpoint.timeout_seconds:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-            raise Fault("broken", f"the connection broke ({type(error).__name__})") from None
+            raise self._broken(error) from None
 
-    def _unconnected(self, error: httpx.ConnectError) -> Exception:
-        if isinstance(error.__cause__, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
-            return self.problem(
-                SourceUnavailable,
-                "its TLS certificate cannot be verified",
-                "set ca_bundle to your CA's PEM file",
-            )
-        if isinstance(error.__cause__, aiohttp.ClientConnectorDNSError):
+    def _broken(self, error: Exception) -> Exception:
+        """What went wrong below HTTP, told by aiohttp's own error: its httpx transport calls all of it a timeout."""
+        cause = error.__cause__ or error
+        if isinstance(cause, aiohttp.ClientSSLError | ssl.SSLError):
+            advice = "set ca_bundle to your CA's PEM file"
+            return self.problem(SourceUnavailable, "its TLS certificate cannot be verified", advice)
+        if isinstance(cause, aiohttp.ClientConnectorDNSError):
             return Fault("connect", "its host name is unknown")
-        return Fault("connect", "nothing answers there")
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            return Fault("connect", "nothing answers there")
+        if isinstance(cause, TimeoutError):
+            return Fault("broken", f"no whole answer within {self._endpoint.timeout_seconds:g} s")
+        return Fault("broken", f"the connection broke ({type(cause).__name__})")
 
     def _check(self, status: int, headers: httpx.Headers, body: bytes) -> None:
         complaint = self._endpoint.complaint(status, body)

@@ -1,7 +1,7 @@
 # ruff: noqa: S608  every name in these statements is a contract's own
 """How what a source just said and what the lake holds become one partition file, in DuckDB, in bounded memory.
 
-A record of the new answer wins by key, unless the held one was fetched later. A held record that the answer should
+A record of the new answer wins by key, unless the held one was fetched, or found missing, later. A held record that the answer should
 have listed and did not gets `_missing_since`; which ones it should have listed is the answer's scope. Who wins is
 decided on keys and digests alone; whole rows then stream into the new file, one range of keys after another.
 """
@@ -113,7 +113,8 @@ class Merge:
                 partition by {keys} order by {newest}_fetched_at desc, {SEQUENCE} desc) = 1""")
         self._do(f"""
             create or replace temp table {name}_won as select f.* from {name}_first f
-            anti join {name}_was h on {_same(table, "f", "h")} and h._fetched_at > f._fetched_at""")
+            anti join {name}_was h on {_same(table, "f", "h")}
+              and greatest(h._fetched_at, h._missing_since) > f._fetched_at""")
         received, kept = self._row(
             f"select (select count(*) from {name}_came), (select count(*) from {name}_first)"
         )

@@ -26,7 +26,8 @@ _EQUALS = (
 _PLAIN = r"""[^&"\\\s#;<>\x1e]*"""
 _ESCAPED = r"(?:\\/|\\u(?!00(?:2[026]|0[9aAdD]|3[cCeE]))[0-9a-fA-F]{4})"
 _VALUE = rf"{_PLAIN}(?:{_ESCAPED}{_PLAIN})*"
-_PARAMETER = rf"(?i:[a-z0-9_.~-]*(?:signature|token|\bsig|password|passwd)){_EQUALS}{_VALUE}"
+# What stands before the word (`X-Amz-`, `security`) stays: it may be the end of an escape.
+_PARAMETER = rf"(?:(?i:signature|token|password|passwd)|(?<![A-Za-z])(?i:sig)){_EQUALS}{_VALUE}"
 # The vendor's own spelling, on most records: with a fixed beginning the search is twenty times as fast.
 _SIGNATURE = re.compile(rf"signature{_EQUALS}{_VALUE}".encode())
 _PARAMETER_IN_BYTES = re.compile(_PARAMETER.encode())

@@ -16,11 +16,11 @@ from urllib.parse import quote
 import msgspec
 
 from pipelines.defs.sources.perfecto_reporting.contract import CommandPlace
+from pipelines.lib import user_messages
 from pipelines.lib.answer import Answer, Page
 from pipelines.lib.http import (
     Fault,
     Http,
-    NotAuthorised,
     NotFound,
     OutOfRange,
     SourceError,
@@ -58,13 +58,8 @@ class _Identified(msgspec.Struct):
     id: str | None = None
 
 
-class _UserMessage(msgspec.Struct, rename="camel"):
-    user_message: str
-
-
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
 _read_id = msgspec.json.Decoder(_Identified).decode
-_read_messages = msgspec.json.Decoder(list[_UserMessage]).decode
 
 
 @asynccontextmanager
@@ -160,19 +155,10 @@ class PerfectoReporting:
 
 
 def complaint(status: int, body: bytes) -> Fault | SourceError | None:
-    """What `[{"userMessage": ...}]` means; this API sends it with 200 too."""
-    if body.lstrip()[:1] != b"[":
-        return None
-    try:
-        words = "; ".join(message.user_message for message in _read_messages(body)) or "an empty error list"
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Fault("broken", "the body is a list, not the documented JSON") if status == 200 else None
-    lowered = words.lower()
-    if "not in supported range" in lowered:
-        return OutOfRange(words)
-    if any(word in lowered for word in ("token", "authenticate", "tenantid", "unauthorized", "unauthorised")):
-        return NotAuthorised("it does not take the token")
-    return Fault("busy", "an error message in place of results") if status == 200 else None
+    """What `[{"userMessage": ...}]` means; of the export, that it no longer answers for a time, too."""
+    if body.lstrip()[:1] == b"[" and b"not in supported range" in body.lower():
+        return OutOfRange("the time is out of the range that it keeps")
+    return user_messages.complaint(status, body)
 
 
 def _id(record: msgspec.Raw) -> str:
