@@ -40,12 +40,17 @@ _processes = multiprocessing.get_context("fork" if sys.platform == "linux" else 
 class Run:
     """One Dagster run to be made: of some assets and one partition of theirs, or of a whole job."""
 
-    subject: str  # source and connection
+    source: str
+    connection: str = ""
     day: str = ""
     assets: frozenset[dg.AssetKey] = frozenset()
     partition_key: str | None = None
     job: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.source} {self.connection}".strip()
 
     def __str__(self) -> str:
         return f"{self.subject} {self.day}".strip()

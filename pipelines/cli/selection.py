@@ -97,7 +97,7 @@ def lanes(
 
 def _run(day: date | None, source: str, connection: str, assets: Collection[dg.AssetKey]) -> Run:
     key = partitions.key(day, connection) if day else connection
-    return Run(f"{source} {connection}", str(day or ""), assets=frozenset(assets), partition_key=key)
+    return Run(source, connection, str(day or ""), assets=frozenset(assets), partition_key=key)
 
 
 def _nearest(name: str, known: Collection[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -16,9 +17,9 @@ from pipelines.defs.sources import contracts
 
 FLAKIEST = """
     select test_name as test, state,
-        format('{:.1%}', flake_rate) as "flake rate",
-        format('{:.0%} to {:.0%}', flake_rate_low, flake_rate_high) as "90% interval",
-        runs as n, failures, mixed_builds as "mixed builds", coalesce(cause, '') as cause
+        format('{:.0f}%', 100 * flake_rate) as rate,
+        format('{:.0f} to {:.0f}%', 100 * flake_rate_low, 100 * flake_rate_high) as "90% interval",
+        runs as n, failures as failed, mixed_builds as mixed, coalesce(cause, '') as cause
     from marts.test_flakiness
     where state = 'flaky'
     order by flake_rate_low desc, test_name
@@ -26,10 +27,10 @@ FLAKIEST = """
 """
 
 BUSIEST = """
-    select device_id as device, any_value(model) as model, any_value(os) as os, any_value(location) as location,
-        round(sum(busy_seconds) / 3600, 1) as "busy hours",
-        format('{:.1%}', sum(busy_seconds) / nullif(sum(busy_seconds + idle_seconds), 0)) as utilisation,
-        count(*) as days, sum(test_runs)::bigint as "test runs", sum(failures)::bigint as failures
+    select any_value(model) as model, device_id as device, any_value(os) as os, any_value(location) as location,
+        round(sum(busy_seconds) / 3600, 1) as "busy h",
+        format('{:.1f}%', 100 * sum(busy_seconds) / nullif(sum(busy_seconds + idle_seconds), 0)) as busy,
+        count(*) as days, sum(test_runs)::bigint as runs, sum(failures)::bigint as failed
     from marts.device_utilization_daily
     group by connection, device_id
     order by sum(busy_seconds) desc, device_id
@@ -37,8 +38,8 @@ BUSIEST = """
 """
 
 REASONS = """
-    select occurrences as "test runs", tests, devices, category,
-        case when is_new then 'new' when is_reopened then 'reopened' else '' end as "",
+    select occurrences as runs, tests, devices, category,
+        case when is_new then 'new' when is_reopened then 'reopened' else '' end as news,
         regexp_replace(example_message, '\\s+', ' ', 'g') as "for example"
     from marts.failure_reasons
     order by occurrences desc, failure_id
@@ -46,16 +47,14 @@ REASONS = """
 """
 
 
+GAP = 3
+
+
 def show(current: Session, seconds: float) -> None:
     out, home = current.out, current.settings.home
     lake, published = Path(current.settings.lake), home / "warehouse" / "flakehouse.duckdb"
     out.print()
-    _print(
-        out,
-        "What was read",
-        _lake_rows(lake),
-        ("table", "rows", "connections", "days", "rejected", "flagged"),
-    )
+    _what_was_read(out, lake)
     if published.exists():
         with duckdb.connect(published, read_only=True) as warehouse:
             for title, query in (
@@ -73,46 +72,63 @@ def show(current: Session, seconds: float) -> None:
     _where_to_go(out, home, published, seconds)
 
 
-def _lake_rows(lake: Path) -> list[tuple]:
-    """Rows, connections, days, rejected records and flags of every table that holds something."""
-    found = []
+def _what_was_read(out: Console, lake: Path) -> None:
+    rows, remarks = [], []
     with duckdb.connect() as connection:
-        for table in (
-            lake / table.source / table.name for contract in contracts() for table in contract.TABLES
-        ):
-            files = f"read_parquet('{table}/**/*.parquet', hive_partitioning = true, union_by_name = true)"
-            rows, connections, days = connection.sql(
+        for table in (table for contract in contracts() for table in contract.TABLES):
+            name, folder = f"{table.source}.{table.name}", lake / table.source / table.name
+            files = _files(folder)
+            total, connections, days = connection.sql(
                 f"select count(*), count(distinct connection), count(distinct dt) from {files}"
             ).fetchone()
             flags = connection.sql(
                 f"select issue, count(*) from (select unnest(_issues) as issue from {files}) group by all order by 2 desc, 1"
             ).fetchall()
-            rejected = f"read_parquet('{table}__rejected/**/*.parquet', hive_partitioning = true, union_by_name = true)"
-            (refused,) = connection.sql(f"select count(*) from {rejected}").fetchone()
-            flagged = ", ".join(f"{issue} x {count:,}" for issue, count in flags)
-            found.append((f"{table.parent.name}.{table.name}", rows, connections, days, refused, flagged))
-    return [row for row in found if row[1] or row[4]]
+            refused_folder = folder.with_name(f"{table.name}__rejected")
+            (refused,) = connection.sql(f"select count(*) from {_files(refused_folder)}").fetchone()
+            if total or refused:
+                rows.append((name, total, connections, days, sum(count for _, count in flags), refused))
+            remarks += [f"kept, and flagged in {name}: {issue} x {count:,}" for issue, count in flags]
+            if refused:
+                remarks.append(f"rejected, see raw/{table.source}/{refused_folder.name}: {refused:,} records")
+    _print(out, "What was read", rows, ("table", "rows", "connections", "days", "flagged", "rejected"))
+    for remark in remarks:
+        out.print(remark)
+    if remarks:
+        out.print()
+
+
+def _files(folder: Path) -> str:
+    return f"read_parquet('{folder}/**/*.parquet', hive_partitioning = true, union_by_name = true)"
 
 
 def _print(out: Console, title: str, rows: Sequence[tuple], columns: Sequence[str]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", width=min(TABLE_WIDTH, out.width))
+    """A table no wider than the terminal or 100 columns: the column with the longest text gives way."""
+    cells = [[_cell(value) for value in row] for row in rows]
+    widths = [max(len(text) for text in column) for column in zip(columns, *cells, strict=True)]
+    longest = widths.index(max(widths))
+    room = min(TABLE_WIDTH, out.width) - GAP * (len(columns) - 1) - (sum(widths) - widths[longest])
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, name in enumerate(columns):
         is_number = any(isinstance(row[index], int | float) for row in rows)
-        is_last = index == len(columns) - 1
-        table.add_column(
-            name, justify="right" if is_number else "left", no_wrap=not is_last, overflow="ellipsis"
+        table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
+    for row in cells:
+        table.add_row(
+            *(_shortened(text, room) if index == longest else text for index, text in enumerate(row))
         )
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    out.print(table)
+    out.print(title, style="bold")
+    out.print(table, soft_wrap=False)
     out.print()
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 1, 1)] + "…"
 
 
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    text = f"{value:,}" if isinstance(value, int | float) else str(value)
-    return text if len(text) <= 120 else text[:119] + "…"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _where_to_go(out: Console, home: Path, published: Path, seconds: float) -> None:
