@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from pipelines.defs.sources.perfecto_lab.client import _json_devices, client
 from pipelines.defs.sources.perfecto_lab.contract import DEVICES
 from pipelines.defs.sources.perfecto_lab.handsets_xml import records
+from pipelines.lib import landing
+from pipelines.lib.answer import Answer, Page
 from pipelines.lib.http import Fault, NotAuthorised
 from simlab.credentials import perfecto_tokens
 from simlab.server import Lab
@@ -18,6 +22,7 @@ from tests.simlab.serving import serving
 from tests.simlab.tiny_world import HOUR, MINUTE, PHONE, TABLET, TinyPerfecto, at, test_run
 from tests.sources.lab_and_lake import Row, appended, asked, connection_to, everything_written, held
 
+FETCHED_AT = datetime(2026, 3, 2, 13, tzinfo=UTC)
 NOW = at("2026-03-02 13:00")
 EXAMPLE = Path("tests/examples/perfecto_lab/handsets.xml")
 CLOUD = TinyPerfecto(
@@ -156,6 +161,24 @@ def test_repeated_elements_become_a_list() -> None:
     body = b"<handsets><handset><deviceId>a</deviceId><p>1</p><p>2</p><p>3</p></handset></handsets>"
 
     assert records(body) == [b'{"deviceId":"a","p":["1","2","3"]}']
+
+
+def test_a_word_that_is_neither_true_nor_false_is_flagged_and_the_device_stays(tmp_path: Path) -> None:
+    devices = [
+        b'{"deviceId":"a","available":"TRUE","reserved":true,"inUse":""}',
+        b'{"deviceId":"b","available":"perhaps","reserved":null,"colour":"red"}',
+        b'{"deviceId":7}',
+    ]
+
+    async def pages(_answer: Answer) -> AsyncGenerator[Page]:
+        yield Page(devices, FETCHED_AT)
+
+    landed = asyncio.run(landing.append(tmp_path, DEVICES, "acme", Answer(pages, FETCHED_AT), 300))["devices"]
+
+    good, odd = held(tmp_path, DEVICES)
+    assert (good["available"], good["reserved"], good["in_use"], good["_issues"]) == (True, True, None, [])
+    assert (odd["available"], odd["reserved"], odd["_issues"]) == (None, None, ["available_not_boolean"])
+    assert (landed.rejected, dict(landed.undeclared)) == (1, {"colour": 1})
 
 
 @pytest.mark.parametrize(
