@@ -48,7 +48,7 @@ def history(frame: pd.DataFrame, path: Path) -> Path:
     ],
 )
 def replayed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Both histories, each its own connection; the small size ingests the window before AS_OF and no more."""
+    """Both histories, each its own connection; the small size reads the window before AS_OF, without commands."""
     folder = tmp_path_factory.mktemp("recorded")
     frames = {name: recorded(name) for name in (UBUNTU, DEBIAN)}
     histories = tuple(history(frame, folder / f"{name}.csv") for name, frame in frames.items())
@@ -58,8 +58,8 @@ def replayed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     )
     config = LabConfig(histories=histories, days=1, end=AS_OF)
     for served in serve(folder, config, first, last):
-        names = ["--connection", UBUNTU, "--connection", DEBIAN]
-        served.home.ingest(first, last, *names)
+        small = ["--select", "perfecto_reporting.test_executions"] if request.param else []
+        served.home.ingest(first, last, *small)
         served.home.flakehouse("build", "--as-of", str(AS_OF))
         yield served
 
