@@ -6,6 +6,11 @@ commands as (
     select * from {{ ref('fct_commands') }}
 ),
 
+templates as (
+    select * from {{ ref('int_failure_templates') }}
+    where template <> ''
+),
+
 messages as (
     select
         source_name,
@@ -27,34 +32,6 @@ messages as (
     from commands
     inner join test_runs on commands.test_run_id = test_runs.test_run_id
     where commands.command_status = 'failure' and not test_runs.is_manual_session and commands.message is not null
-),
-
--- Masking is the dearest step of the build: once per distinct text.
-distinct_texts as (
-    select distinct message
-    from messages
-),
-
-marked as (
-    select
-        message,
-        {{ marked_frames('message') }} as marked_message
-    from distinct_texts
-),
-
-masked as (
-    select
-        message,
-        {{ masked_message('marked_message') }} as masked_message,
-        {{ masked_frames('marked_message') }} as masked_frames
-    from marked
-),
-
-templates as (
-    select
-        message,
-        {{ failure_template('masked_message', 'masked_frames') }} as template
-    from masked
 )
 
 select
@@ -69,4 +46,3 @@ select
     left(messages.message, 500) as message_head
 from messages
 inner join templates on messages.message = templates.message
-where templates.template <> ''
