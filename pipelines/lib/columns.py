@@ -86,7 +86,7 @@ def _part(attribute: str, hint: msgspec.inspect.Type, name: str) -> _Part | None
     if kind in ("epoch_millis", "instant"):
         return _time_part(get, name, kind, expected=extra.get("expected", False))
     if kind == "integer":
-        return _integer_part(get, name)
+        return _integer_part(get, name, is_text_odd=extra.get("is_text_odd", False))
     if kind == "boolean":
         return _boolean_part(get, name)
     if kind == "guid":
@@ -167,9 +167,12 @@ def _list_part(get: Callable[[Any], Any], struct: msgspec.inspect.StructType, na
     return _Part([pa.field(name, arrow)], build)
 
 
-def _integer_part(get: Callable[[Any], Any], name: str) -> _Part:
+def _integer_part(get: Callable[[Any], Any], name: str, *, is_text_odd: bool) -> _Part:
     def build(records: Sequence[Any], flags: Flags) -> list[pa.Array]:
-        numbers, odd = _whole_numbers(list(map(get, records)))
+        values = list(map(get, records))
+        numbers, odd = _whole_numbers(values)
+        if is_text_odd:
+            odd = odd | np.fromiter((isinstance(value, str) for value in values), bool, len(values))
         flags.add(f"{name}_not_integer", odd)
         return [numbers]
 

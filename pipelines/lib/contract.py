@@ -34,7 +34,11 @@ ExpectedInstant = Annotated[str | None, msgspec.Meta(extra={"column": "instant",
 """ISO 8601 text; without an offset it is read as UTC. `Expected...`: flagged where absent."""
 
 Integer = Annotated[int | float | str | None, msgspec.Meta(extra={"column": "integer"})]
-"""A whole number; anything else is flagged `<column>_not_integer` and null."""
+"""A whole number, as such or in digits; anything else is flagged `<column>_not_integer` and null."""
+IntegerNotText = Annotated[
+    int | float | str | None, msgspec.Meta(extra={"column": "integer", "is_text_odd": True})
+]
+"""An `Integer` that the vendor documents as a number: digits in quotes are read, and flagged."""
 
 Boolean = Annotated[bool | str | None, msgspec.Meta(extra={"column": "boolean"})]
 """True or false, as such or in words; an empty text is null, anything else is flagged `<column>_not_boolean`."""

@@ -248,9 +248,11 @@ def _also(table: Table) -> list[str]:
 
 
 def _digest(table: Table) -> str:
-    """What makes a row other than the held one. The record's columns follow from `_raw`."""
+    """What makes a row other than the held one. The record's columns follow from `_raw`; that there was nothing is
+    news each time.
+    """
     place = [field.name for field in table.place_fields if field.name not in table.key]
-    return f"hash({_names(['_raw', '_issues', *place])})"
+    return f"hash({_names(['_raw', '_issues', *place])}, case when {_IS_UNAVAILABLE} then _fetched_at end)"
 
 
 def _in_scope(table: Table, column: str | None) -> str:

@@ -44,14 +44,14 @@ class Test:
     state: str
 
 
-class _Metadata(msgspec.Struct, rename="camel"):
+class _Metadata(msgspec.Struct, rename="camel", frozen=True):
     processing_status: str | None = None
     truncated: bool | None = None
 
 
 class _Envelope(msgspec.Struct):
     resources: list[msgspec.Raw]
-    metadata: _Metadata | None = None
+    metadata: _Metadata = _Metadata()
 
 
 class _Identified(msgspec.Struct):
@@ -103,40 +103,38 @@ class PerfectoReporting:
         try:
             for number in range(1, MOST_PAGES + 1):
                 try:
-                    envelope, page = await upcoming
+                    envelope = await upcoming
                 except OutOfRange:
                     answer.note = "the source no longer answers for this time; what is held stays"
                     return
-                metadata = envelope.metadata or _Metadata()
+                page = Page(envelope.resources, self._http.clock())
                 answer.facts["pages"] = number
-                answer.facts["processing_status"] = metadata.processing_status
+                answer.facts["processing_status"] = envelope.metadata.processing_status
                 if not page.records:
-                    # Known of this API: a last full page says that there is more, and there is nothing.
-                    answer.complete = (
-                        not metadata.truncated or number == 1 or await self._is_end(window, number)
-                    )
+                    answer.complete = True
                     return
                 if not novelty.is_new([_id(record) for record in page.records]):
                     answer.note = f"page {number} repeats what came before; what is held stays"
                     return
-                if metadata.truncated:
+                if envelope.metadata.truncated:
                     upcoming = asyncio.create_task(self._page(window, number + 1))
                 yield page
-                if not metadata.truncated:
+                if not envelope.metadata.truncated:
                     answer.complete = True
                     return
             answer.note = f"more than {MOST_PAGES} pages; what is held stays"
         finally:
             upcoming.cancel()
 
-    async def _page(self, window: dict[str, str], number: int) -> tuple[_Envelope, Page]:
-        envelope = await self._http.get(_EXPORT, {**window, "_page": str(number)}, _read_envelope)
-        return envelope, Page(envelope.resources, self._http.clock())
-
-    async def _is_end(self, window: dict[str, str], number: int) -> bool:
-        """Asks for an empty page once more, so that a stumble is not taken for the end."""
-        _envelope, page = await self._page(window, number)
-        return not page.records
+    async def _page(self, window: dict[str, str], number: int) -> _Envelope:
+        """One page. A full last page says that more follow, and none do: an empty one is asked for once more, so that
+        a stumble is not taken for the end.
+        """
+        asked = {**window, "_page": str(number)}
+        envelope = await self._http.get(_EXPORT, asked, _read_envelope)
+        if number > 1 and not envelope.resources:
+            envelope = await self._http.get(_EXPORT, asked, _read_envelope)
+        return envelope
 
     async def _commands(self, answer: Answer, tests: list[Test]) -> AsyncGenerator[Page]:
         async with aclosing(as_they_come(tests, self._commands_of, self._http.in_flight)) as pages:

@@ -17,6 +17,7 @@ from pipelines.lib.contract import (
     EpochMillis,
     ExpectedEpochMillis,
     Integer,
+    IntegerNotText,
     JsonText,
     Key,
     Reject,
@@ -42,7 +43,7 @@ class NamedValue(_Object):
 
 class Job(_Object):
     name: str | None = None
-    number: Integer = None
+    number: IntegerNotText = None
     branch: str | None = None
 
 
