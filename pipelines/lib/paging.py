@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from typing import TypeVar
+
+from pipelines.lib.answer import Answer, Page
 
 Q = TypeVar("Q")
 A = TypeVar("A")
 
 # Ten million records of 500 a page; a listing longer than that is a server that has lost count.
 MOST_PAGES = 20_000
+# A listing whose pages do not fit together is read again from its first page, so many times in all.
+MOST_PASSES = 4
 _RECENT_PAGES = 3
+
+
+class Unsettled(Exception):  # noqa: N818  what was seen, in plain words
+    """The pages of a listing contradict each other: rows may be missing between them."""
 
 
 class Novelty:
@@ -30,6 +39,22 @@ class Novelty:
         self._pages.add(digest)
         self._recent.append(page)
         return not known
+
+
+async def until_complete(
+    answer: Answer, one_pass: Callable[[Answer], AsyncGenerator[Page]]
+) -> AsyncGenerator[Page]:
+    """Goes through a listing again, from its start, until it ends as it should, a few times at most.
+
+    A pass says how it ended in `answer.complete` and `answer.note`; records that come twice are one row.
+    """
+    for _ in range(MOST_PASSES):
+        answer.complete, answer.note = False, None
+        async with aclosing(one_pass(answer)) as pages:
+            async for page in pages:
+                yield page
+        if answer.complete:
+            return
 
 
 async def as_they_come(

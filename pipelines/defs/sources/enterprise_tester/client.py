@@ -29,7 +29,7 @@ from pipelines.lib.http import (
     endpoint,
     utc_now,
 )
-from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come
+from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come, until_complete
 from pipelines.settings import EnterpriseTesterConnection
 
 # The vendor's own client asks for 100; the largest size that is allowed is not documented.
@@ -123,9 +123,11 @@ class EnterpriseTester:
         self, answer: Answer, resource: str, parameters: Mapping[str, str], *, with_place: bool
     ) -> AsyncGenerator[Page]:
         """A listing by query language, project by project."""
-        projects = [_name(record) async for page in self._projects(answer) for record in page.records]
+        projects = {}
+        async for page in self._projects(answer):
+            projects |= {bytes(record): _name(record) for record in page.records}
         whole = answer.complete
-        for project in projects:
+        for project in projects.values():
             place = ProjectPlace(project.id, project.name) if with_place else None
             asked = {"tql": f"Project = {_tql_value(project)}", **parameters}
             async for page in self._listing(answer, resource, asked):
@@ -207,12 +209,15 @@ class EnterpriseTester:
             pages.append(Page(records, page.fetched_at, place))
         return _Listed(assignment_id, [page for page in pages if page.records], is_whole=part.complete)
 
-    async def _listing(
+    def _listing(self, answer: Answer, resource: str, parameters: Mapping[str, str]) -> AsyncGenerator[Page]:
+        """All pages of a collection; complete when as many came as the server counts."""
+        return until_complete(answer, lambda _: self._pages(answer, resource, parameters))
+
+    async def _pages(
         self, answer: Answer, resource: str, parameters: Mapping[str, str]
     ) -> AsyncGenerator[Page]:
-        """All pages of a collection, by `$skip`; complete when as many came as the server counts."""
+        """One pass by `$skip`."""
         novelty, got = Novelty(), 0
-        answer.complete = False
         for _ in range(MOST_PAGES):
             window = {"$top": str(_PAGE_SIZE), "$skip": str(got), "$inlinecount": "allpages"}
             envelope = await self._http.get(resource, {**parameters, **window}, _read_envelope)

@@ -28,7 +28,7 @@ from pipelines.lib.http import (
     endpoint,
     utc_now,
 )
-from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come
+from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come, until_complete
 from pipelines.settings import PerfectoConnection
 
 _EXPORT = "export/api/v3/test-executions"
@@ -91,22 +91,27 @@ class PerfectoReporting:
             "startExecutionTime[0]": str(_millis(start)),
             "endExecutionTime[0]": str(_millis(end) - 1),
         }
-        return self._http.answer(lambda answer: self._pages(answer, window))
+        return self._http.answer(lambda answer: self._executions(answer, window))
 
     def commands(self, tests: Iterable[Test]) -> Answer:
         """The commands of each of these tests, in the order in which they come."""
         return self._http.answer(lambda answer: self._commands(answer, list(tests)))
 
+    async def _executions(self, answer: Answer, window: dict[str, str]) -> AsyncGenerator[Page]:
+        try:
+            async with aclosing(until_complete(answer, lambda _: self._pages(answer, window))) as pages:
+                async for page in pages:
+                    yield page
+        except OutOfRange:
+            answer.note = "the source no longer answers for this time; what is held stays"
+
     async def _pages(self, answer: Answer, window: dict[str, str]) -> AsyncGenerator[Page]:
+        """One pass through the window's pages; the next one is asked for while this one is landed."""
         novelty = Novelty()
         upcoming = asyncio.create_task(self._page(window, 1))
         try:
             for number in range(1, MOST_PAGES + 1):
-                try:
-                    envelope = await upcoming
-                except OutOfRange:
-                    answer.note = "the source no longer answers for this time; what is held stays"
-                    return
+                envelope = await upcoming
                 page = Page(envelope.resources, self._http.clock())
                 answer.facts["pages"] = number
                 answer.facts["processing_status"] = envelope.metadata.processing_status
