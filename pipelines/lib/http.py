@@ -203,6 +203,8 @@ class Http:
             self.counts["requests"] += 1
             status, headers, body = await self._exchanged(question)
         self._check(status, headers, body)
+        if headers.get("content-type", "").startswith("text/html"):
+            raise Fault("broken", "a web page in place of data")
         try:
             return read(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -264,16 +266,12 @@ class Http:
         return "check the url"
 
     def _retry_after(self, headers: httpx.Headers) -> float | None:
-        """Seconds or a date; anything else is as if it were absent."""
+        """Seconds, or a date by the server's own clock; anything else is as if it were absent."""
         text = headers.get("retry-after", "").strip()
         if text.isascii() and text.isdigit():
             return float(text)
-        try:
-            moment = email.utils.parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - self.clock()).total_seconds())
+        until, now = _moment(text), _moment(headers.get("date", "")) or self.clock()
+        return max(0.0, (until - now).total_seconds()) if until else None
 
     def _final(self, fault: Fault, tries: int) -> SourceError:
         if fault.kind == "server_error":
@@ -284,6 +282,14 @@ class Http:
             )
         advice = "check the url, or wait until it is up" if fault.kind == "connect" else "try again later"
         return self.problem(SourceUnavailable, f"{fault.what}, {tries} times", advice)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def problem(label: str, url: str, what: str, advice: str) -> str:

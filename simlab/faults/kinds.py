@@ -42,13 +42,16 @@ _OF_ANY_ANSWER = tuple(
 )
 
 
+_EXPIRES_OFTEN = 6
+
+
 def of_an_answer(path: str) -> Sequence[Kind]:
-    """Faults that an answer of this server can have.
+    """Faults that an answer of this server can have; one that is named more often is drawn more often.
 
     Only Perfecto sends an error message with status 200; only the test server's access tokens expire.
     """
     if path.startswith("/perfecto/"):
         return (*_OF_ANY_ANSWER, Kind.ERROR_MESSAGE)
     if path.startswith("/hcl/") and not path.endswith("/tokens/"):
-        return (*_OF_ANY_ANSWER, Kind.EXPIRED)
+        return (*_OF_ANY_ANSWER, *[Kind.EXPIRED] * _EXPIRES_OFTEN)
     return _OF_ANY_ANSWER

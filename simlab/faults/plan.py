@@ -56,7 +56,9 @@ class Plan:
         if draw(key, f"{self._seed}/struck", _SIDES) >= self._profile.questions:
             return []
         strikes = 1 + draw(key, f"{self._seed}/strikes", self._profile.most)
-        return sorted(kinds, key=lambda kind: draw(key, f"{self._seed}/{kind}", 1 << 32))[:strikes]
+        numbers = range(len(kinds))
+        drawn = sorted(numbers, key=lambda number: draw(key, f"{self._seed}/kind {number}", 1 << 32))
+        return list(dict.fromkeys(kinds[number] for number in drawn))[:strikes]
 
     def of_listing(self, listing: str, *, is_first_page: bool) -> Kind | None:
         """The fault of the pass that is under way through this listing; its first page begins another."""
