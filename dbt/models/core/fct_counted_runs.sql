@@ -42,31 +42,29 @@ compared as (
     from counted
 ),
 
-disagreeing as (
-    select
-        *,
-        row_number() over (
-            partition by test_id, build_key, is_failure <> first_in_verdict_is_failure order by ordered_at, test_run_id
-        ) as disagreement_number
+first_disagreements as (
+    select test_run_id
     from compared
+    where is_failure <> first_in_verdict_is_failure
+    qualify row_number() over (partition by test_id, build_key order by ordered_at, test_run_id) = 1
 )
 
 select
-    source_name,
-    connection,
-    project_name,
-    test_name,
-    test_id,
-    variant_id,
-    test_run_id,
-    has_build,
-    build_key,
-    device_id,
-    started_at,
-    ordered_at,
-    started_date,
-    duration_seconds,
-    is_failure,
+    compared.source_name,
+    compared.connection,
+    compared.project_name,
+    compared.test_name,
+    compared.test_id,
+    compared.variant_id,
+    compared.test_run_id,
+    compared.has_build,
+    compared.build_key,
+    compared.device_id,
+    compared.started_at,
+    compared.ordered_at,
+    compared.started_date,
+    compared.duration_seconds,
+    compared.is_failure,
     case
         when verdict_failures = 0 then 'passed'
         when verdict_failures = verdict_attempts then 'failed'
@@ -75,6 +73,7 @@ select
     previous_is_failure is not null as has_predecessor,
     coalesce(previous_is_failure <> is_failure, false) as is_flip,
     coalesce(previous_in_verdict_is_failure and not is_failure, false) as is_return_in_verdict,
-    is_failure <> first_in_verdict_is_failure and disagreement_number = 1 as is_first_disagreement,
+    first_disagreements.test_run_id is not null as is_first_disagreement,
     verdict_failures_so_far > 0 and verdict_failures < verdict_attempts as is_wasted
-from disagreeing
+from compared
+left join first_disagreements on compared.test_run_id = first_disagreements.test_run_id
