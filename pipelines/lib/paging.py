@@ -20,10 +20,6 @@ MOST_PASSES = 4
 _RECENT_PAGES = 3
 
 
-class Unsettled(Exception):  # noqa: N818  what was seen, in plain words
-    """The pages of a listing contradict each other: rows may be missing between them."""
-
-
 class Novelty:
     """Remembers which pages were seen: all of them as one number each, the recent ones record by record."""
 

@@ -118,7 +118,8 @@ class PerfectoReporting:
                 if not page.records:
                     answer.complete = True
                     return
-                if not novelty.is_new([_id(record) for record in page.records]):
+                is_new = novelty.is_new([_id(record) for record in page.records])
+                if envelope.metadata.truncated and not is_new:
                     answer.note = f"page {number} repeats what came before; what is held stays"
                     return
                 if envelope.metadata.truncated:
@@ -132,12 +133,12 @@ class PerfectoReporting:
             upcoming.cancel()
 
     async def _page(self, window: dict[str, str], number: int) -> _Envelope:
-        """One page. A full last page says that more follow, and none do: an empty one is asked for once more, so that
-        a stumble is not taken for the end.
+        """One page. An empty one is asked for once more, so that a stumble is not taken for the end: a full last page
+        says that more follow, and none do.
         """
         asked = {**window, "_page": str(number)}
         envelope = await self._http.get(_EXPORT, asked, _read_envelope)
-        if number > 1 and not envelope.resources:
+        if not envelope.resources:
             envelope = await self._http.get(_EXPORT, asked, _read_envelope)
         return envelope
 
