@@ -10,24 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.defs.sources.enterprise_tester import contract as enterprise_tester
-from pipelines.defs.sources.perfecto_reporting import contract as perfecto_reporting
+from pipelines.defs.sources import contracts
 from pipelines.lib import lake_files
+from pipelines.lib.ingest_partitions import INGEST_PARTITIONS
 
 FETCHED_AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 TABLES = {
     (table.source, table.name): table
-    for table in (
-        perfecto_reporting.TEST_EXECUTIONS,
-        perfecto_reporting.PLATFORMS,
-        perfecto_reporting.COMMANDS,
-        enterprise_tester.SCRIPT_RUNS,
-        enterprise_tester.STEP_RESULTS,
-        enterprise_tester.PROJECTS,
-        enterprise_tester.EXECUTION_PACKAGES,
-        enterprise_tester.SCRIPT_ASSIGNMENTS,
-    )
+    for table in (INGEST_PARTITIONS, *(table for contract in contracts() for table in contract.TABLES))
 }
 
 
