@@ -59,6 +59,7 @@ class Merge:
         self._database = database
         self._asked_at = asked_at
         self._bytes: dict[str, int] = {}
+        self._asked_as_a_whole: set[str] = set()
 
     def take(
         self, table: Table, files: Sequence[Path], batches: pa.Table | None, held: Path | None, schema: Path
@@ -123,7 +124,7 @@ class Merge:
     def set_scope(
         self, table: Table, *, complete: bool, answered: set[str] | None, parent: Table | None
     ) -> None:
-        """Which held rows the answer should have listed: the relation (parent, since)."""
+        """Which held rows the answer should have listed: those of these parents, or all; and since when."""
         if parent is not None:
             query = (
                 f"select distinct {_name(parent.key[0])} as parent, $asked as since from {parent.name}_won"
@@ -135,7 +136,8 @@ class Merge:
             self._database.register("answered", pa.table({"parent": pa.array(sorted(answered), pa.string())}))
             query = "select parent, $asked as since from answered"
         else:
-            query = f"select null as parent, $asked as since where {complete}"
+            self._asked_as_a_whole.add(table.name)
+            query = f"select $asked as since where {complete}"
         parameters = {"asked": self._asked_at} if "$asked" in query else {}
         self._database.execute(f"create or replace temp table {table.name}_scope as {query}", parameters)
 
@@ -152,7 +154,7 @@ class Merge:
                    as is_newly_missing
             from {name}_was h
             anti join {name}_won w on {_same(table, "h", "w")}
-            left join {name}_scope s on {_in_scope(table, table.parent)}""")
+            left join {name}_scope s on {self._in_scope(table, table.parent)}""")
         added, changed, missing, unlisted, won = self._row(f"""
             with pairs as (
                 select h._fetched_at is null as is_new,
@@ -208,7 +210,7 @@ class Merge:
         before = f"""
             union all
             select {columns} from read_parquet({_list([held])}, hive_partitioning = false) h
-            anti join {table.name}_scope s on {_in_scope(table, "_parent")} and h._fetched_at < s.since
+            anti join {table.name}_scope s on {self._in_scope(table, "_parent")} and h._fetched_at < s.since
             anti join {table.name}_refused f
               on f._raw is not distinct from h._raw and f._place is not distinct from h._place"""
         rows = self._database.execute(f"""
@@ -233,6 +235,9 @@ class Merge:
             bounds += [bound for (bound,) in found.fetchall()]
         yield from zip(bounds, [*bounds[1:], None], strict=True)
 
+    def _in_scope(self, table: Table, column: str | None) -> str:
+        return "true" if table.name in self._asked_as_a_whole else f"s.parent = h.{_name(column)}"
+
     def _do(self, statement: str) -> None:
         self._database.execute(statement)
 
@@ -253,10 +258,6 @@ def _digest(table: Table) -> str:
     """
     place = [field.name for field in table.place_fields if field.name not in table.key]
     return f"hash({_names(['_raw', '_issues', *place])}, case when {_IS_UNAVAILABLE} then _fetched_at end)"
-
-
-def _in_scope(table: Table, column: str | None) -> str:
-    return f"s.parent = h.{_name(column)}" if table.parent else "true"
 
 
 def _same(table: Table, left: str, right: str) -> str:
