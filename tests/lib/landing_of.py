@@ -23,10 +23,10 @@ NOON = 1_772_452_800_000  # of DAY, in milliseconds
 FIRST_ASKED = datetime(2026, 3, 3, 8, tzinfo=UTC)
 
 
-def test(name: str, **changes: Any) -> dict[str, Any]:
+def test(test_id: str, /, **changes: Any) -> dict[str, Any]:
     """A test execution as the vendor writes it; a value of None leaves the field out."""
     record = {
-        "id": name,
+        "id": test_id,
         "name": "checkout pays",
         "startTime": NOON,
         "endTime": NOON + 60_000,
