@@ -27,7 +27,9 @@ class OneLineErrors(TyperGroup):
     def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
         if not standalone_mode:
             return super().main(*args, standalone_mode=False, **options)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Both end a command in an orderly way, also where a script started it in the background, with Ctrl-C ignored.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         sys.exit(self._exit_code(*args, **options))
 
     def _exit_code(self, *args: Any, **options: Any) -> int:

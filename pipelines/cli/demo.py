@@ -15,7 +15,7 @@ from pipelines.cli.building import build_warehouse
 from pipelines.cli.days import last_days, today
 from pipelines.cli.reading import day_lanes, snapshot_lanes
 from pipelines.cli.runs import Run
-from pipelines.cli.session import Session, conclude, session
+from pipelines.cli.session import Session, session
 from pipelines.cli.terminal import CommandError
 from pipelines.settings import Settings
 
@@ -38,7 +38,7 @@ def demo(days: int, home: Path) -> None:
             outcomes = current.make(title, _by_connection([*wanted, *snapshot_lanes(current)]))
         outcomes.append(build_warehouse(current))
         summary.show(current, time.monotonic() - began)
-    conclude(outcomes, current.log)
+    current.conclude(outcomes)
 
 
 def _use(home: Path) -> None:

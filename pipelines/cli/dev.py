@@ -43,11 +43,15 @@ def dev(port: int) -> None:
             "-p",
             str(port),
         ]
-        with subprocess.Popen(command, env=environment) as process:  # noqa: S603
-            try:
-                process.wait()
-            except KeyboardInterrupt:
-                process.wait()
+        # In a session of its own, so that Ctrl-C reaches it once, from here.
+        process = subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            out.print("stopping")
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @contextmanager

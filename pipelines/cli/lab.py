@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import time
@@ -52,12 +51,12 @@ def beside_us(folder: Path, days: int) -> Iterator[Path]:
     options = ["--days", str(days + AHEAD_DAYS), "--end", end.isoformat(), "--connections", str(connections)]
     with log.open("w") as output:
         command = [sys.executable, "-m", "pipelines.cli", "simlab", *options]
-        process = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: S603
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)  # noqa: S603
     try:
         _wait_for_first_line(process, log)
         yield connections
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         try:
             process.wait(timeout=10)
         except subprocess.TimeoutExpired:

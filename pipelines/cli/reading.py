@@ -8,7 +8,7 @@ from datetime import date
 from pipelines.cli import selection
 from pipelines.cli.days import parsed_days
 from pipelines.cli.runs import Run, definitions
-from pipelines.cli.session import Session, conclude, session
+from pipelines.cli.session import Session, session
 from pipelines.cli.terminal import CommandError
 from pipelines.orchestration.connections import register
 from pipelines.settings import load_connections
@@ -18,13 +18,13 @@ def ingest(start: str, end: str, selected: Sequence[str], names: Sequence[str]) 
     days = parsed_days(start, end)
     with session("ingest") as current:
         outcomes = current.make(f"Ingesting {len(days)} days", day_lanes(current, days, selected, names))
-    conclude(outcomes, current.log)
+    current.conclude(outcomes)
 
 
 def snapshot(selected: Sequence[str], names: Sequence[str]) -> None:
     with session("snapshot") as current:
         outcomes = current.make("Taking a snapshot", snapshot_lanes(current, selected, names))
-    conclude(outcomes, current.log)
+    current.conclude(outcomes)
 
 
 def day_lanes(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import time
 import uuid
@@ -131,7 +130,7 @@ class _Lane:
 
     def interrupt(self) -> None:
         if self._process.is_alive():
-            os.kill(self._process.pid, signal.SIGINT)
+            self._process.terminate()
         self._process.join(timeout=20)
         self._process.kill()
 

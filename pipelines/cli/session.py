@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -36,6 +37,23 @@ class Session:
 
             return execute(self.settings.home, self.log, lanes, watch)
 
+    def conclude(self, outcomes: Sequence[Outcome]) -> None:
+        """CommandError that lists every failed run, grouped by reason; nothing where all went well."""
+        failed = [outcome for outcome in outcomes if outcome.error]
+        if not failed:
+            return
+        groups: dict[tuple[str, str], list[Outcome]] = {}
+        for outcome in failed:
+            groups.setdefault((outcome.run.subject, outcome.error or ""), []).append(outcome)
+        lines = [
+            f"failed: {subject}{_days(members)}: {error}" for (subject, error), members in groups.items()
+        ]
+        self.out.print(
+            f"{len(outcomes) - len(failed)} of {len(outcomes)} runs succeeded; what they landed is kept"
+        )
+        self.out.print(f"log: {self.log}")
+        raise CommandError("\n".join(lines))
+
 
 @contextmanager
 def session(command: str) -> Iterator[Session]:
@@ -56,30 +74,23 @@ def session(command: str) -> Iterator[Session]:
         raise
 
 
-def conclude(outcomes: Sequence[Outcome], log: Path) -> None:
-    """CommandError that lists every failed run, grouped by reason; nothing where all went well."""
-    failed = [outcome for outcome in outcomes if outcome.error]
-    if not failed:
-        return
-    groups: dict[tuple[str, str], list[Outcome]] = {}
-    for outcome in failed:
-        groups.setdefault((outcome.run.subject, outcome.error or ""), []).append(outcome)
-    lines = [f"failed: {subject}{_days(members)}: {error}" for (subject, error), members in groups.items()]
-    kept = (
-        f"{len(outcomes) - len(failed)} of {len(outcomes)} partitions are landed and kept; details in {log}"
-    )
-    raise CommandError("\n".join([*lines, kept]))
-
-
 def _days(failed: Sequence[Outcome]) -> str:
-    days = sorted(outcome.run.day for outcome in failed if outcome.run.day)
+    """` 2026-01-01 to 2026-01-03, 2026-01-05 (2 not tried)`."""
+    days = sorted(date.fromisoformat(outcome.run.day) for outcome in failed if outcome.run.day)
+    if not days:
+        return ""
+    ranges = [[days[0], days[0]]]
+    for day in days[1:]:
+        if day - ranges[-1][1] > timedelta(days=1):
+            ranges.append([day, day])
+        ranges[-1][1] = day
     untried = sum(not outcome.is_tried for outcome in failed)
-    note = f" ({untried} of them not tried)" if untried else ""
-    return f" {', '.join(days)}{note}" if days else ""
+    named = ", ".join(f"{first} to {last}" if first < last else str(first) for first, last in ranges)
+    return f" {named}{f' ({untried} not tried)' if untried else ''}"
 
 
 def _line(outcome: Outcome) -> str:
     if outcome.error:
-        return f"{outcome.run}: {'failed' if outcome.is_tried else 'not tried'}: {outcome.error}"
+        return f"{outcome.run}: {'failed' if outcome.is_tried else 'not tried'}"
     rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ""
     return f"{outcome.run}: {outcome.rows.total():,} rows{rejected} ({outcome.seconds:.1f} s)"

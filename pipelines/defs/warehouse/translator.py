@@ -23,4 +23,5 @@ class Translator(DagsterDbtTranslator):
         return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        return dbt_resource_props["schema"]
+        """The layer. What is derived from core for core is drawn there, so that the graph reads from left to right."""
+        return "core" if "derived" in dbt_resource_props["fqn"] else dbt_resource_props["schema"]
