@@ -34,3 +34,13 @@ class Answer:
     answered: set[str] | None = None
     note: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def not_asked(why: str, now: datetime) -> Answer:
+    """No record, and no claim that there is none: `why` nobody was asked."""
+
+    async def nothing(_answer: Answer) -> AsyncGenerator[Page]:
+        for page in ():
+            yield page
+
+    return Answer(nothing, now, note=why)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipelines.defs.sources.perfecto_lab.client import (
+    PerfectoLab,
     _json_executions,
     _json_reservations,
     client,
     complaint_of_services,
 )
 from pipelines.defs.sources.perfecto_lab.contract import RESERVATIONS, SCRIPT_EXECUTIONS
+from pipelines.lib.answer import Answer
+from pipelines.lib.contract import Table
 from pipelines.lib.http import Fault, NotAuthorised, Refused
-from pipelines.settings import SettingsError
 from simlab.credentials import perfecto_tokens
 from simlab.server import Lab
 from simlab.world.model import Reservation
@@ -119,12 +121,23 @@ def test_services_are_asked_by_form_so_that_no_token_is_in_an_address(lab: Lab) 
     assert not any("?" in str(request["path"]) for request in requests)
 
 
-def test_a_connection_without_the_address_says_which_one_is_missing(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("table", "question"),
+    [
+        (RESERVATIONS, lambda source: source.reservations()),
+        (SCRIPT_EXECUTIONS, lambda source: source.script_executions(300)),
+    ],
+)
+def test_without_the_address_nobody_is_asked_and_nothing_is_claimed(
+    lab: Lab, tmp_path: Path, table: Table, question: Callable[[PerfectoLab], Answer]
+) -> None:
+    before = len(lab.requests)
     connection = connection_to(lab, "acme").model_copy(update={"services_url": None})
-    with pytest.raises(
-        SettingsError, match=r"^perfecto\.acme: services_url is not set; perfecto_lab\.reservations"
-    ):
-        asked(lab, client, connection, lambda source: source.reservations())
+    landed = appended(lab, client, connection, table, question, tmp_path)
+
+    assert (landed.rows, landed.complete) == (0, False)
+    assert landed.note == "services_url is not set: nobody was asked"
+    assert len(lab.requests) == before
 
 
 def test_a_bad_token_is_named_without_being_shown(lab: Lab) -> None:

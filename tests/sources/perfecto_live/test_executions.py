@@ -13,7 +13,6 @@ from pipelines.defs.sources.perfecto_live.client import client
 from pipelines.defs.sources.perfecto_live.contract import EXECUTIONS
 from pipelines.lib.http import Fault, NotAuthorised
 from pipelines.lib.user_messages import complaint
-from pipelines.settings import SettingsError
 from simlab.credentials import perfecto_tokens
 from simlab.server import Lab
 from tests.simlab.serving import serving
@@ -104,10 +103,14 @@ def test_a_token_the_cloud_does_not_know_is_refused_at_once(lab: Lab) -> None:
     assert len(lab.requests) == before + 1
 
 
-def test_a_connection_without_the_address_says_which_one_is_missing(lab: Lab) -> None:
+def test_without_the_address_nobody_is_asked_and_nothing_is_claimed(lab: Lab, tmp_path: Path) -> None:
+    before = len(lab.requests)
     connection = connection_to(lab, "acme").model_copy(update={"executions_url": None})
-    with pytest.raises(SettingsError, match=r"^perfecto\.acme: executions_url is not set"):
-        asked(lab, client, connection, lambda source: source.executions())
+    landed = appended(lab, client, connection, EXECUTIONS, lambda source: source.executions(), tmp_path)
+
+    assert (landed.rows, landed.complete) == (0, False)
+    assert landed.note == "executions_url is not set: nobody was asked"
+    assert len(lab.requests) == before
 
 
 @pytest.mark.parametrize(

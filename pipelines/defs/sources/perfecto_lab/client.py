@@ -15,10 +15,10 @@ from typing import TypeVar
 import msgspec
 
 from pipelines.defs.sources.perfecto_lab import handsets_xml
-from pipelines.lib.answer import Answer, Page
+from pipelines.lib.answer import Answer, Page, not_asked
 from pipelines.lib.http import Fault, Http, NotAuthorised, Refused, SourceError, connect, endpoint, utc_now
 from pipelines.lib.user_messages import complaint
-from pipelines.settings import PerfectoConnection, SettingsError
+from pipelines.settings import PerfectoConnection
 
 T = TypeVar("T")
 
@@ -82,18 +82,13 @@ async def client(
                 connection, connection.services_url, credentials="token", complaint=complaint_of_services
             )
             services = Services(await stack.enter_async_context(connect(asked, clock)), token)
-        yield PerfectoLab(
-            f"{connection.kind}.{connection.name}",
-            await stack.enter_async_context(connect(management, clock)),
-            services,
-        )
+        yield PerfectoLab(await stack.enter_async_context(connect(management, clock)), services)
 
 
 class PerfectoLab:
     """Answers of one cloud."""
 
-    def __init__(self, label: str, management: Http, services: Services | None) -> None:
-        self._label = label
+    def __init__(self, management: Http, services: Services | None) -> None:
         self._management = management
         self._services = services
 
@@ -103,19 +98,20 @@ class PerfectoLab:
 
     def reservations(self) -> Answer:
         """Reservations around now."""
-        services = self._of_services("reservations")
-        return services.http.answer(services.reservations)
+        if self._services is None:
+            return self._not_asked()
+        return self._services.http.answer(self._services.reservations)
 
     def script_executions(self, interval_seconds: int) -> Answer:
         """Script executions that run, and those that completed since the round before the last."""
-        services = self._of_services("script_executions")
+        services = self._services
+        if services is None:
+            return self._not_asked()
         since = max(_COMPLETED_WITHIN, 2 * timedelta(seconds=interval_seconds))
         return services.http.answer(lambda answer: services.script_executions(answer, since))
 
-    def _of_services(self, table: str) -> Services:
-        if self._services is None:
-            raise SettingsError(f"{self._label}: services_url is not set; perfecto_lab.{table} is read there")
-        return self._services
+    def _not_asked(self) -> Answer:
+        return not_asked("services_url is not set: nobody was asked", self._management.clock())
 
     async def _devices(self, answer: Answer) -> AsyncGenerator[Page]:
         try:

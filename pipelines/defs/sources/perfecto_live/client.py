@@ -12,10 +12,10 @@ from datetime import datetime
 
 import msgspec
 
-from pipelines.lib.answer import Answer, Page
+from pipelines.lib.answer import Answer, Page, not_asked
 from pipelines.lib.http import Http, connect, endpoint, utc_now
 from pipelines.lib.user_messages import complaint
-from pipelines.settings import PerfectoConnection, SettingsError
+from pipelines.settings import PerfectoConnection
 
 _SEARCH = "execution-manager/api/v1/executions/search"
 _read_executions = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -27,9 +27,8 @@ async def client(
 ) -> AsyncIterator[PerfectoLive]:
     """The Execution Manager of one cloud, for as long as the block lasts."""
     if connection.executions_url is None:
-        raise SettingsError(
-            f"{connection.kind}.{connection.name}: executions_url is not set; perfecto_live is read there"
-        )
+        yield PerfectoLive(None, clock)
+        return
     asked = endpoint(
         connection,
         connection.executions_url,
@@ -38,20 +37,25 @@ async def client(
         complaint=complaint,
     )
     async with connect(asked, clock) as http:
-        yield PerfectoLive(http)
+        yield PerfectoLive(http, clock)
 
 
 class PerfectoLive:
-    """Answers of one cloud's Execution Manager."""
+    """Answers of one cloud's Execution Manager; of none where the connection does not say where it is."""
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: Http | None, clock: Callable[[], datetime]) -> None:
         self._http = http
+        self._clock = clock
 
     def executions(self) -> Answer:
         """Everything that runs now and the user may see; the service has no pages."""
-        return self._http.answer(self._executions)
+        http = self._http
+        if http is None:
+            return not_asked("executions_url is not set: nobody was asked", self._clock())
 
-    async def _executions(self, answer: Answer) -> AsyncGenerator[Page]:
-        executions = await self._http.post_json(_SEARCH, {}, _read_executions)
-        yield Page(executions, self._http.clock())
-        answer.complete = True
+        async def pages(answer: Answer) -> AsyncGenerator[Page]:
+            executions = await http.post_json(_SEARCH, {}, _read_executions)
+            yield Page(executions, self._clock())
+            answer.complete = True
+
+        return http.answer(pages)
