@@ -85,3 +85,14 @@ def test_a_sources_tables_are_its_assets_and_each_lands(contract: ModuleType, ho
     assert noted == {(table.source, table.name) for table in contract.TABLES}
     for token in ("offline-token", "password", "synthetic-client-key", "+1-555-0100", "02:00:00:00:00:01"):
         assert token not in everything_written(lake)
+
+
+@pytest.mark.parametrize("contract", list(contracts()), ids=lambda contract: contract.SOURCE)
+def test_a_source_is_described_beside_its_code(contract: ModuleType) -> None:
+    folder = Path(contract.__file__ or "").parent
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+
+    assert folder.name == contract.SOURCE
+    assert readme.startswith(f"# {contract.SOURCE}: ")
+    for table in contract.TABLES:
+        assert f"`{table.name}`" in readme
