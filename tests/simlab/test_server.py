@@ -127,7 +127,10 @@ def test_requests_are_remembered_without_secrets() -> None:
 @pytest.mark.parametrize(
     ("config", "complaint"),
     [
-        (LabConfig(faults="catastrophic"), "there is no fault profile 'catastrophic'; there is: none, flaky, hostile"),
+        (
+            LabConfig(faults="catastrophic"),
+            "there is no fault profile 'catastrophic'; there is: none, flaky, hostile",
+        ),
         (LabConfig(clock="noon"), "clock 'noon'"),
         (LabConfig(days=0), "at least one day"),
         (LabConfig(histories=(Path("/nowhere/x.csv"),)), "no such file"),
