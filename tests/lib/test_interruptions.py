@@ -18,7 +18,7 @@ from pipelines.lib.http import SourceUnavailable
 from pipelines.settings import PerfectoConnection
 from tests.lib.landing_of import DAY, answer_of, commands_answer, land, rows, test
 
-ACME = PerfectoConnection(name="acme", app_url="http://127.0.0.1:1", token="t")  # noqa: S106  of nothing
+ACME = PerfectoConnection(name="acme", app_url="http://127.0.0.1:1", token="t")
 OPERATIONS = ("replace", "fsync", "unlink")
 OLD = [test("a", platforms=[{"deviceId": "x"}]), test("b"), {"id": 1}]
 NEW = [test("a", status="FAILED", platforms=[{"deviceId": "y"}]), test("c"), {"id": 2}]

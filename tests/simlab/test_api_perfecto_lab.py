@@ -26,7 +26,7 @@ from tests.simlab.tiny_world import (
     test_run,
 )
 
-WRONG_TOKEN = "eyJ-wrong"  # noqa: S105
+WRONG_TOKEN = "eyJ-wrong"
 DEVICES = "/api/v1/device-management/devices"
 PHONES = [replace(PHONE, device_id=f"F3C05B{n:02d}") for n in range(12)]
 LOST = replace(PHONE, device_id="LOST0001")

@@ -14,7 +14,7 @@ from tests.simlab.serving import HTTP, TOKENS, Reporting, serving
 from tests.simlab.tiny_world import DESKTOP, HOUR, MINUTE, NOON, PHONE, TABLET, TinyPerfecto, test_run
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "perfecto_live"
-WRONG_TOKEN = "eyJ-wrong"  # noqa: S105
+WRONG_TOKEN = "eyJ-wrong"
 SEARCH = "/execution-manager/api/v1/executions/search"
 STOP = "/execution-manager/api/v1/executions/stop"
 

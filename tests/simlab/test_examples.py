@@ -166,7 +166,7 @@ def test_live_requests_are_understood_and_stops_answered(lab: Lab) -> None:
 
 @pytest.mark.parametrize(("name", "path"), [("error", "search"), ("stop_error", "stop")])
 def test_live_errors(lab: Lab, name: str, path: str) -> None:
-    answer = live(lab, path, token="eyJ-wrong")  # noqa: S106
+    answer = live(lab, path, token="eyJ-wrong")
     assert answer.status_code == 401
     assert json_shape(answer.json()) == json_shape(example(f"perfecto_live/{name}"))
 

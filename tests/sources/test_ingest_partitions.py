@@ -99,7 +99,7 @@ def test_an_observation_in_which_nothing_ran_is_still_known_to_have_been_made(
 
 
 def test_a_landing_that_the_source_failed_says_why_without_the_token(lab: Lab, tmp_path: Path) -> None:
-    connection = connection_to(lab, "acme", token="eyJ-canary")  # noqa: S106
+    connection = connection_to(lab, "acme", token="eyJ-canary")
     with pytest.raises(NotAuthorised) as refusal:
         observe(connection, tmp_path)
 

@@ -146,7 +146,7 @@ def test_a_project_that_the_user_does_not_see_is_named_with_those_that_he_does(t
 
 def test_a_refused_login_is_named_without_the_password(tmp_path: Path) -> None:
     with serving(enterprise_tester=server(RUNS), clock=LATER) as lab, pytest.raises(NotAuthorised) as caught:
-        landed(lab, tmp_path, password="canary-4711")  # noqa: S106
+        landed(lab, tmp_path, password="canary-4711")
     assert "enterprise_tester.et" in str(caught.value)
     assert "check its username and password" in str(caught.value)
     assert "canary-4711" not in str(caught.value)

@@ -18,7 +18,7 @@ from tests.simlab.serving import serving
 from tests.simlab.tiny_world import SECOND, TinyHcl
 from tests.sources.lab_and_lake import asked, connection_to
 
-OFFLINE_TOKEN = "eyJ-offline-canary"  # noqa: S105
+OFFLINE_TOKEN = "eyJ-offline-canary"
 CONNECTION = HclConnection(
     name="ots", url="https://ots.example.com/test/rest", offline_token=OFFLINE_TOKEN, projects=["1050"]
 )

@@ -131,7 +131,7 @@ def test_a_refusal_is_final_where_the_older_service_is_not_configured(refusing_l
 
 
 def test_a_bad_token_is_refused_by_both(lab: Lab) -> None:
-    connection = connection_to(lab, "acme", token="eyJ-canary")  # noqa: S106
+    connection = connection_to(lab, "acme", token="eyJ-canary")
     with pytest.raises(NotAuthorised, match="token") as refusal:
         asked(lab, client, connection, lambda source: source.devices())
 

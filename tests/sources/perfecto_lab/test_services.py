@@ -141,7 +141,7 @@ def test_without_the_address_nobody_is_asked_and_nothing_is_claimed(
 
 
 def test_a_bad_token_is_named_without_being_shown(lab: Lab) -> None:
-    connection = connection_to(lab, "acme", token="eyJ-canary")  # noqa: S106
+    connection = connection_to(lab, "acme", token="eyJ-canary")
     with pytest.raises(NotAuthorised, match="check its token") as refusal:
         asked(lab, client, connection, lambda source: source.reservations())
 

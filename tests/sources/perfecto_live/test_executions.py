@@ -93,7 +93,7 @@ def test_a_user_without_the_role_sees_only_their_own(lab: Lab) -> None:
 
 def test_a_token_the_cloud_does_not_know_is_refused_at_once(lab: Lab) -> None:
     before = len(lab.requests)
-    connection = connection_to(lab, "acme", token="eyJ-canary")  # noqa: S106
+    connection = connection_to(lab, "acme", token="eyJ-canary")
     with pytest.raises(
         NotAuthorised, match=r"^perfecto\.acme \(http://127\.0\.0\.1:\d+\): .*; check its token"
     ) as refusal:

@@ -193,7 +193,7 @@ def test_a_desktop_lands_with_its_browser_and_a_phone_with_its_make(tmp_path: Pa
 
 def test_a_refused_token_is_named_and_is_not_in_the_message(tmp_path: Path) -> None:
     with serving(TinyPerfecto([test_run(1, NOON)])) as lab, pytest.raises(NotAuthorised) as caught:
-        landed(lab, tmp_path, token="canary-4711")  # noqa: S106
+        landed(lab, tmp_path, token="canary-4711")
     line = str(caught.value)
     assert line.startswith("perfecto.acme (http://127.0.0.1:")
     assert "check its token" in line
