@@ -47,7 +47,7 @@ build_totals as (
         count(*) filter (where is_mixed) as mixed_builds,
         sum(case when has_build then verdicts else 0 end) as verdicts,
         sum(case when has_build then single_attempt_verdicts else 0 end) as single_attempt_verdicts,
-        max(case when is_mixed then returns_on_one_variant else 0 end) as returns_in_mixed_build,
+        max(returns_on_one_variant) as returns_in_mixed_build,
         count(*) filter (where attempts >= 2 and failures > 0) as failing_builds_of_several_attempts,
         count(*) filter (where is_wholly_failed) as wholly_failed_builds,
         bool_or(is_newest and has_failed_verdict) as is_newest_build_failed,
