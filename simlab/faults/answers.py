@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -75,11 +74,11 @@ def _other_answer(kind: Kind, path: str, seconds: float) -> Response:
             return text_answer("Too many requests", 429)
         case Kind.TOO_MANY_SECONDS:
             response = text_answer("Too many requests", 429)
-            response.headers["Retry-After"] = str(math.ceil(seconds))
+            response.headers["Retry-After"] = str(round(seconds))
             return response
         case Kind.TOO_MANY_DATE:
             response = text_answer("Too many requests", 429)
-            response.headers["Retry-After"] = formatdate(math.ceil(time.time() + seconds), usegmt=True)
+            response.headers["Retry-After"] = formatdate(round(time.time() + seconds), usegmt=True)
             return response
         case Kind.SERVER_ERROR:
             return text_answer("Internal Server Error", 500)

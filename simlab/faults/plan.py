@@ -21,7 +21,7 @@ class Profile:
     most: int
 
 
-PROFILES = {"none": Profile(0, 0, 0), "flaky": Profile(200, 300, 1), "hostile": Profile(600, 800, 3)}
+PROFILES = {"none": Profile(0, 0, 0), "flaky": Profile(250, 500, 1), "hostile": Profile(600, 800, 3)}
 
 
 @dataclass(slots=True)
@@ -67,7 +67,8 @@ class Plan:
             self._passes[listing] += 1
             key, most = f"{listing}#{passes}", self._profile.most
             is_struck = draw(key, f"{self._seed}/struck", _SIDES) < self._profile.listings
-            kind = OF_A_LISTING[draw(key, f"{self._seed}/kind", len(OF_A_LISTING))]
+            first = draw(listing, f"{self._seed}/kind", len(OF_A_LISTING))
+            kind = OF_A_LISTING[(first + passes) % len(OF_A_LISTING)]
             self._under_way[listing] = kind if is_struck and passes % (most + 1) < most else None
         return self._under_way.get(listing)
 
