@@ -87,12 +87,16 @@ def _what_failed(invocation: Any) -> str:
     try:
         results = invocation.get_artifact("run_results.json")["results"]
     except FileNotFoundError:
-        return f"dbt could not start: {invocation.get_error()}"
+        return f"dbt could not start: {_one_line(str(invocation.get_error()).rpartition('Errors parsed from dbt logs:')[2])}"
     failed = [result for result in results if result["status"] in ("error", "fail", "runtime error")]
     return f"dbt: {len(failed)} failed: " + "; ".join(_describe(result) for result in failed)
 
 
 def _describe(result: dict[str, Any]) -> str:
     kind, _, name = result["unique_id"].split(".")[:3]
-    message = " ".join((result["message"] or "").split())
-    return f"{kind} {name}: {message}"
+    return f"{kind} {name}: {_one_line(result['message'] or '')}"
+
+
+def _one_line(message: str) -> str:
+    """Without the SQL that DuckDB quotes below what it says."""
+    return " ".join(message.partition("\n  LINE ")[0].split())
