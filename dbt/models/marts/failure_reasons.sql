@@ -72,15 +72,24 @@ occurrences as (
     group by failure_id
 ),
 
+reasons as (
+    select
+        failure_id,
+        failure_reason_name,
+        count(*) as test_runs,
+        max(occurred_at) as last_seen_at
+    from own_messages
+    where failure_reason_name is not null
+    group by failure_id, failure_reason_name
+),
+
 named as (
     select
         failure_id,
         failure_reason_name
-    from own_messages
-    where failure_reason_name is not null
-    group by failure_id, failure_reason_name
+    from reasons
     qualify row_number() over (
-        partition by failure_id order by count(*) desc, max(occurred_at) desc, failure_reason_name
+        partition by failure_id order by test_runs desc, last_seen_at desc, failure_reason_name
     ) = 1
 )
 
