@@ -121,6 +121,7 @@ class Http:
     def __init__(self, endpoint: Endpoint, client: httpx.AsyncClient, clock: Callable[[], datetime]) -> None:
         self.counts: Counter[str] = Counter()
         self.clock = clock
+        self.clock_skew_seconds: float | None = None  # of the server's clock, by its last `Date`
         self._endpoint = endpoint
         self._client = client
         self._slots = asyncio.Semaphore(endpoint.max_in_flight)
@@ -173,7 +174,7 @@ class Http:
         raise AssertionError("the retry loop ends with a value or an error")
 
     def answer(self, pages: Callable[[Answer], AsyncGenerator[Page]]) -> Answer:
-        """An answer whose facts tell how many requests it took."""
+        """An answer whose facts tell how many requests it took, and how far the server's clock is from ours."""
 
         async def counted(answer: Answer) -> AsyncGenerator[Page]:
             before = self.counts.copy()
@@ -184,6 +185,7 @@ class Http:
             finally:
                 for name in ("requests", "retries"):
                     answer.facts[name] = answer.facts.get(name, 0) + self.counts[name] - before[name]
+                answer.facts["clock_skew_seconds"] = self.clock_skew_seconds
 
         return Answer(counted, self.clock())
 
@@ -202,6 +204,8 @@ class Http:
                 await self._limiter.acquire()
             self.counts["requests"] += 1
             status, headers, body = await self._exchanged(question)
+        if said := _moment(headers.get("date", "")):
+            self.clock_skew_seconds = round((said - self.clock()).total_seconds())
         self._check(status, headers, body)
         if headers.get("content-type", "").startswith("text/html"):
             raise Fault("broken", "a web page in place of data")

@@ -104,6 +104,11 @@ class EnterpriseTester:
         """The runs that were created in [start, end), with their steps."""
         return self._http.answer(lambda answer: self._runs(answer, start, end))
 
+    def runs_of(self, assignment_id: str) -> Answer:
+        """The runs of one assignment, whenever they were created."""
+        resource = f"scriptassignment/{quote(assignment_id, safe='')}/runs"
+        return self._http.answer(lambda answer: self._listing(answer, resource, {}))
+
     async def _projects(self, answer: Answer) -> AsyncGenerator[Page]:
         seen: set[str] = set()
         async for page in self._listing(answer, "projects", {}):
