@@ -1,0 +1,35 @@
+"""This pipeline: a source's client and the landing, as an asset runs them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.pages import DAY, window
+from pipelines.defs.sources.perfecto_reporting import contract
+from pipelines.defs.sources.perfecto_reporting.client import PerfectoReporting, Test, client
+from pipelines.lib import landing
+from pipelines.lib.answer import Answer
+from pipelines.lib.contract import Table
+from pipelines.settings import parse_connections
+
+
+def executions(url: str, folder: Path, count: int) -> int:
+    """Lands the day; the number of test executions that the lake then holds."""
+    return asyncio.run(_landed(url, folder, contract.TEST_EXECUTIONS, lambda s: s.test_executions(*window())))
+
+
+def commands(url: str, folder: Path, ids: Sequence[str]) -> int:
+    """Lands the commands of these tests; the number of tests that the lake then holds."""
+    tests = [Test(test, "PASSED/1") for test in ids]
+    asyncio.run(_landed(url, folder, contract.COMMANDS, lambda source: source.commands(tests)))
+    return len(tests)
+
+
+async def _landed(url: str, folder: Path, table: Table, question) -> int:
+    document = {"perfecto": {"acme": {"app_url": url, "token": "of-the-bench"}}}
+    connection = parse_connections(document, {}, "the bench").all["acme"]
+    async with client(connection) as source:
+        landed = await landing.merge(folder, table, connection.name, DAY, question(source))
+    return landed[table.name].rows
