@@ -21,7 +21,7 @@ class Profile:
     most: int
 
 
-PROFILES = {"none": Profile(0, 0, 0), "flaky": Profile(250, 500, 1), "hostile": Profile(600, 800, 3)}
+PROFILES = {"none": Profile(0, 0, 0), "flaky": Profile(250, 700, 1), "hostile": Profile(600, 800, 3)}
 
 
 @dataclass(slots=True)
