@@ -1,4 +1,4 @@
-"""Pages on their way to Arrow batches: cut, typed, flagged, sorted; spilled to the disk when they are many.
+"""Pages on their way to runs on the disk: cut, typed, flagged, sorted.
 
 One record that cannot be typed refuses itself alone. Memory holds a few batches at most, however long the answer.
 """
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.lib import lake_files
+from pipelines.lib import lake_files, runs
 from pipelines.lib.answer import Page
 from pipelines.lib.columns import TIMESTAMP, Flags
 from pipelines.lib.contract import REJECTED_SCHEMA, Child, Reject, Table
@@ -29,8 +29,7 @@ from pipelines.lib.merging import NOT_AVAILABLE, PARENT_SEQUENCE, SEQUENCE
 # A batch is large enough for Arrow's cost per batch to vanish, and small enough to hold a few of them.
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 24 << 20
-_MEMORY_BYTES = 32 << 20  # of finished batches per table; beyond, they are spilled
-_SPILLED_ROW_GROUP = 2_048  # sorted rows: a range of keys is found without reading the rest
+_RUN_BYTES = 32 << 20  # of finished batches per table; beyond, they become a run on the disk
 _DRIFT_BUDGET = 1_000  # records per answer that are looked through for undeclared fields
 _UNTYPABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -175,21 +174,22 @@ class Buffer:
         self._bytes += sum(len(raw) for raw in self._raws[len(self._raws) - len(rows) :] if raw)
         if len(self._records) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
             self._make_batch()
-            if sum(batch.nbytes for batch in self._batches) >= _MEMORY_BYTES:
-                self._spill()
+            if sum(batch.nbytes for batch in self._batches) >= _RUN_BYTES:
+                self._write_run()
 
     def flush(self) -> None:
-        """Makes what is left a batch; with a journal, everything is put there."""
+        """Makes a run of what is left; with a journal, rejects are put there too."""
         self._make_batch()
+        if self._batches:
+            self._write_run()
         if self._journal:
-            self._spill()
             self._spill_refused()
 
-    def in_memory(self) -> pa.Table | None:
-        """What was not spilled; None where everything was."""
-        if self._batches or not self.files:
-            return pa.Table.from_batches(self._batches, self._schema)
-        return None
+    def empty_run(self) -> Path:
+        """A run without rows."""
+        file = self._unfinished("none")
+        runs.write_run([], self._schema, self.table.key, file, "none")
+        return file
 
     def refused_in_memory(self) -> pa.Table:
         """Rejects that were not spilled."""
@@ -270,8 +270,7 @@ class Buffer:
         arrays["_interval_seconds"] = pa.array([self._interval_seconds] * rows, pa.int64())
         arrays[SEQUENCE] = pa.array(np.concatenate(sequence), pa.int64())
         arrays[PARENT_SEQUENCE] = pa.array(self._owners, pa.int64())
-        batch = pa.RecordBatch.from_arrays([arrays[name] for name in self._schema.names], schema=self._schema)
-        return batch.sort_by([(key, "ascending") for key in self.table.key])
+        return pa.RecordBatch.from_arrays([arrays[name] for name in self._schema.names], schema=self._schema)
 
     def _flag_times(self, arrays: dict[str, pa.Array], flags: Flags) -> None:
         def micros(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -287,21 +286,24 @@ class Buffer:
             stem = self.table.day_of.removesuffix("_time").removesuffix("_at")
             flags.add(f"{stem}_outside_day", has_time & ((times < first) | (times >= first + 86_400_000_000)))
 
-    def _spill(self) -> None:
-        if self._batches:
-            rows = pa.Table.from_batches(self._batches, self._schema)
-            self.files.append(self._written(rows, "rows"))
-            self._batches = []
+    def _write_run(self) -> None:
+        unfinished = self._unfinished("rows")
+        compression = "zstd" if self._journal else "lz4"
+        runs.write_run(self._batches, self._schema, self.table.key, unfinished, compression)
+        self.files.append(self._kept(unfinished))
+        self._batches = []
 
     def _spill_refused(self) -> None:
         if self._refused:
-            self.refused_files.append(self._written(self.refused_in_memory(), "rejected"))
+            unfinished = self._unfinished("rejected")
+            pq.write_table(self.refused_in_memory(), unfinished, compression="zstd")
+            self.refused_files.append(self._kept(unfinished))
             self._refused = []
 
-    def _written(self, rows: pa.Table, kind: str) -> Path:
-        unfinished = self._folder / f"{self.table.name}-{secrets.token_hex(8)}.{kind}.parquet"
-        compression = "zstd" if self._journal else "lz4"
-        pq.write_table(rows, unfinished, compression=compression, row_group_size=_SPILLED_ROW_GROUP)
+    def _unfinished(self, kind: str) -> Path:
+        return self._folder / f"{self.table.name}-{secrets.token_hex(8)}.{kind}.parquet"
+
+    def _kept(self, unfinished: Path) -> Path:
         if self._journal is None:
             return unfinished
         self._journal.mkdir(parents=True, exist_ok=True)

@@ -10,11 +10,13 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipelines.lib import lake_files
 from pipelines.lib.answer import Answer
@@ -23,6 +25,7 @@ from pipelines.lib.intake import Buffer, Intake
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.merging import Merge, connect
 
+T = TypeVar("T")
 _JOURNAL_SECONDS = 10.0  # of asking are lost at most when a run is killed
 
 
@@ -53,16 +56,16 @@ async def merge(
     """Lands an answer about one day of one connection in a window table and its children."""
     started = time.monotonic()
     partition = Partition(Path(root), table.source, table.name, connection, day)
-    with lake_files.problems_named(partition.root), lake_files.workspace(partition.root) as folder:
+    with _place(partition.root) as (folder, worker):
         lake_files.write_schemas(partition.root, *table.tables)
         intake = Intake(table, folder, day=day, journal=partition.journal if table.asked_by_parent else None)
         try:
-            await _take(answer, intake)
+            await _take(answer, intake, worker)
         except Exception:
             if table.asked_by_parent:
-                await asyncio.to_thread(_commit, partition, intake, answer, folder)
+                await _in(worker, _commit, partition, intake, answer, folder)
             raise
-        landed = await asyncio.to_thread(_commit, partition, intake, answer, folder)
+        landed = await _in(worker, _commit, partition, intake, answer, folder)
     for each in landed.values():
         each.seconds = time.monotonic() - started
     return landed
@@ -75,22 +78,40 @@ async def append(
     started = time.monotonic()
     day = answer.asked_at.astimezone(UTC).date()
     partition = Partition(Path(root), table.source, table.name, connection, day)
-    with lake_files.problems_named(partition.root), lake_files.workspace(partition.root) as folder:
+    with _place(partition.root) as (folder, worker):
         lake_files.write_schemas(partition.root, table)
         intake = Intake(table, folder, interval_seconds=interval_seconds)
-        await _take(answer, intake)
-        landed = await asyncio.to_thread(_observe, partition, intake, answer, folder)
+        await _take(answer, intake, worker)
+        landed = await _in(worker, _observe, partition, intake, answer, folder)
     landed.seconds = time.monotonic() - started
     return {table.name: landed}
 
 
-async def _take(answer: Answer, intake: Intake) -> None:
+@contextmanager
+def _place(root: Path) -> Iterator[tuple[Path, Executor]]:
+    """A folder for unfinished files, and one thread to work in while the next page is on its way.
+
+    Always the same thread: memory that is taken in one and freed in another is not given back.
+    """
+    with (
+        lake_files.problems_named(root),
+        lake_files.workspace(root) as folder,
+        ThreadPoolExecutor(1, "landing") as worker,
+    ):
+        yield folder, worker
+
+
+async def _in(worker: Executor, work: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(worker, work, *arguments)
+
+
+async def _take(answer: Answer, intake: Intake, worker: Executor) -> None:
     kept_at = time.monotonic()
     async with aclosing(answer.pages(answer)) as pages:
         async for page in pages:
-            await asyncio.to_thread(intake.add, page)
+            await _in(worker, intake.add, page)
             if intake.table.asked_by_parent and time.monotonic() - kept_at > _JOURNAL_SECONDS:
-                await asyncio.to_thread(intake.finish)
+                await _in(worker, intake.finish)
                 kept_at = time.monotonic()
 
 
@@ -109,7 +130,7 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
             files, refused = _files(buffer, journal)
             held, held_rejects = _existing(place.data), _existing(place.rejected.data)
             schema = lake_files.schema_file(partition.root, table.source, table.name)
-            merging.take(table, files, buffer.in_memory(), held, schema)
+            merging.take(table, files, held, schema)
             merging.take_refused(table, refused, buffer.refused_in_memory())
             duplicates = merging.choose(table, parent)
             merging.set_scope(table, complete=answer.complete, answered=answer.answered, parent=parent)
@@ -123,7 +144,7 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
             landed[table.name].is_rewritten = merged.is_rewritten
             if merged.is_rewritten:
                 target = folder / f"{table.name}.parquet"
-                merging.write(table, target, with_held=held is not None)
+                merging.write(table, target)
                 publications.append((target, place.data))
             rejects = folder / f"{table.name}__rejected.parquet"
             if merging.write_rejected(table, held_rejects, rejects) or held_rejects:
@@ -146,7 +167,7 @@ def _observe(partition: Partition, intake: Intake, answer: Answer, folder: Path)
     with connect(folder) as database:
         merging = Merge(database, answer.asked_at)
         schema = lake_files.schema_file(partition.root, table.source, table.name)
-        merging.take(table, buffer.files, buffer.in_memory(), None, schema)
+        merging.take(table, _files(buffer, [])[0], None, schema)
         merging.take_refused(table, buffer.refused_files, buffer.refused_in_memory())
         landed.duplicates = merging.choose(table, None)
         merging.set_scope(table, complete=True, answered=None, parent=None)
@@ -154,7 +175,7 @@ def _observe(partition: Partition, intake: Intake, answer: Answer, folder: Path)
         if merging.write_rejected(table, None, rejects):
             _publish(rejects, partition.rejected.folder / name)
         if landed.rows:
-            merging.write(table, target, with_held=False)
+            merging.write(table, target)
             _publish(target, partition.folder / name)
             landed.is_rewritten = True
     return landed
@@ -174,11 +195,13 @@ def _landed(buffer: Buffer, answer: Answer, path: Path) -> Landed:
 
 
 def _files(buffer: Buffer, journal: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Spilled rows and rejects: this run's own, or whatever lies in the journal, of earlier runs too."""
-    if not journal:
-        return buffer.files, buffer.refused_files
-    rows = [file for file in journal if file.name.endswith(".rows.parquet")]
-    return rows, [file for file in journal if file.name.endswith(".rejected.parquet")]
+    """Runs and rejects: this landing's own, or whatever lies in the journal, of earlier ones too."""
+    if journal:
+        rows = [file for file in journal if file.name.endswith(".rows.parquet")]
+        refused = [file for file in journal if file.name.endswith(".rejected.parquet")]
+    else:
+        rows, refused = buffer.files, buffer.refused_files
+    return rows or [buffer.empty_run()], refused
 
 
 def _existing(file: Path) -> Path | None:

@@ -3,12 +3,12 @@
 
 A record of the new answer wins by key, unless the held one was fetched, or found missing, later. A held record that the answer should
 have listed and did not gets `_missing_since`; which ones it should have listed is the answer's scope. Who wins is
-decided on keys and digests alone; whole rows then stream into the new file, one range of keys after another.
+decided on keys and digests alone; whole rows then stream from their runs into the new file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,14 +17,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.lib import runs
 from pipelines.lib.contract import REJECTED_SCHEMA, Table
 
 SEQUENCE = "_sequence"  # order of arrival
 PARENT_SEQUENCE = "_parent_sequence"  # of the parent record that a child came with
 NOT_AVAILABLE = "not_available"  # flag of a row that says: the source has nothing (any more) on this parent
 _IS_UNAVAILABLE = f"list_contains(_issues, '{NOT_AVAILABLE}')"
-_RANGE_BYTES = 32 << 20  # of rows in memory at once while a file is written
-_ROW_GROUP = 8_192  # small enough for one range of keys to skip the others
+_ORDER_ROWS = 4_096  # whole rows that are in memory at once while a file is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that spills to `folder`."""
     database = duckdb.connect(":memory:")
     database.execute("set timezone = 'UTC'")
-    database.execute("set memory_limit = '384MB'")
+    database.execute("set memory_limit = '128MB'")
     database.execute("set threads = 2")
     database.execute("set enable_progress_bar = false")
     database.execute(
@@ -58,37 +58,29 @@ class Merge:
     def __init__(self, database: duckdb.DuckDBPyConnection, asked_at: datetime) -> None:
         self._database = database
         self._asked_at = asked_at
-        self._bytes: dict[str, int] = {}
+        self._files: dict[str, list[Path]] = {}
         self._asked_as_a_whole: set[str] = set()
 
-    def take(
-        self, table: Table, files: Sequence[Path], batches: pa.Table | None, held: Path | None, schema: Path
-    ) -> None:
-        """Looks at what came (spilled files, and batches in memory) and at what is held."""
-        name, columns = table.name, _names(table.schema.names)
-        parts = []
-        if batches is not None:
-            self._database.register(f"{name}_batches", batches)
-            parts.append(f"select * from {name}_batches")
-        if files:
-            parts.append(f"select * from read_parquet({_list(files)})")
-        self._do(f"create or replace view {name}_fresh as {' union all '.join(parts)}")
-        # The zero-row file brings the columns that an old file lacks.
-        both = _list([schema] if held is None else [schema, held])
-        self._do(f"""create or replace view {name}_held as select {columns}
-                     from read_parquet({both}, union_by_name = true, hive_partitioning = false)""")
-        self._bytes[name] = (batches.nbytes if batches is not None else 0) + sum(map(_size, files))
-        self._bytes[name] += _size(held) if held else 0
+    def take(self, table: Table, files: Sequence[Path], held: Path | None, schema: Path) -> None:
+        """Looks at what came, in runs, and at what is held: keys, times and digests, and where each row lies."""
+        name = table.name
+        self._files[name] = [*files, *([held] if held else [])]
         narrow = ", ".join(dict.fromkeys([*map(_name, table.key), *map(_name, _also(table)), "_fetched_at"]))
         digest = "0" if held is None else _digest(table)
         self._do(f"""create or replace temp table {name}_came as
                      select {narrow}, {SEQUENCE}, {PARENT_SEQUENCE}, {_IS_UNAVAILABLE} as is_unavailable,
-                            {digest} as digest from {name}_fresh""")
+                            {digest} as digest, file_row_number as row,
+                            list_position({_list(files)}, filename) - 1 as run
+                     from read_parquet({_list(files)}, filename = true, file_row_number = true)""")
+        # The zero-row file brings the columns that an old file lacks.
+        both = _list([schema] if held is None else [schema, held])
         missing = (
             "_missing_since" if table.kind == "window" else "cast(null as timestamptz) as _missing_since"
         )
         self._do(f"""create or replace temp table {name}_was as
-                     select {narrow}, {missing}, {_digest(table)} as digest from {name}_held""")
+                     select {narrow}, {missing}, {_digest(table)} as digest, file_row_number as row
+                     from read_parquet({both}, union_by_name = true, hive_partitioning = false,
+                                       file_row_number = true)""")
 
     def choose(self, table: Table, parent: Table | None) -> int:
         """Finds the rows of the answer that stay (`<table>_won`); how many others had the same key."""
@@ -148,7 +140,7 @@ class Merge:
         key_text = f"cast(to_json([{', '.join(f'cast({key} as varchar)' for key in keys)}]) as varchar)"
         self._do(f"""
             create or replace temp table {name}_unlisted as
-            select {", ".join(keys)}, s.since,
+            select {", ".join(keys)}, h.row, s.since,
                    h._missing_since is null and coalesce(h._fetched_at < s.since, false)
                    and {key_text} not in (select _key from {name}_refused where _key is not null)
                    as is_newly_missing
@@ -169,31 +161,19 @@ class Merge:
         is_rewritten = bool(added or changed or missing or has_old_columns)
         return Merged(unlisted + won, added, changed, missing, is_rewritten)
 
-    def write(self, table: Table, target: Path, *, with_held: bool) -> None:
+    def write(self, table: Table, target: Path) -> None:
         """Writes the merged rows in the order of their key."""
-        name, columns = table.name, _names(table.schema.names)
-        first = _name(table.key[0])
+        name, files = table.name, self._files[table.name]
         order = ", ".join(f"{_name(key)} nulls first" for key in table.key)
-        fresh = f"""select {_names(table.schema.names, "f")} from {name}_fresh f
-                    semi join (select {SEQUENCE} from {name}_won where <w>) w on w.{SEQUENCE} = f.{SEQUENCE}
-                    where <f>"""
-        kept = f"""
-            union all by name
-            select {_names([c for c in table.schema.names if c != "_missing_since"], "h")},
-                   case when u.is_newly_missing then u.since else h._missing_since end as _missing_since
-            from {name}_held h join (select * from {name}_unlisted where <w>) u on {_same(table, "h", "u")}
-            where <h>"""
-        query = f"select {columns} from ({fresh} {kept if with_held else ''}) order by {order}"
-        with pq.ParquetWriter(target, table.schema, compression="zstd", compression_level=1) as writer:
-            for low, high in self._ranges(table, with_held=with_held):
-                bounds = [] if low is None else [f"<>{first} >= {_text(low)}"]
-                bounds += [] if high is None else [f"<>{first} < {_text(high)}"]
-                condition = " and ".join(bounds) or "true"
-                ranged = query.replace("<w>", condition.replace("<>", ""))
-                for alias in "fh":
-                    ranged = ranged.replace(f"<{alias}>", condition.replace("<>", f"{alias}."))
-                rows = self._database.execute(ranged).to_arrow_table()
-                writer.write_table(rows.cast(table.schema), row_group_size=_ROW_GROUP)
+        batches = self._database.execute(f"""
+            select run, row, since from (
+                select {_names(table.key)}, run, row, cast(null as timestamptz) as since from {name}_won
+                union all
+                select {_names(table.key)}, {len(files) - 1} as run, row,
+                       case when is_newly_missing then since end as since
+                from {name}_unlisted
+            ) order by {order}""").to_arrow_reader(_ORDER_ROWS)
+        runs.write_merged(files, table.schema, batches, target)
 
     def take_refused(self, table: Table, files: Sequence[Path], batches: pa.Table) -> None:
         """Looks at what could not be keyed or typed, each once."""
@@ -219,21 +199,6 @@ class Merge:
         if rows.num_rows:
             pq.write_table(rows.cast(REJECTED_SCHEMA), target, compression="zstd")
         return rows.num_rows
-
-    def _ranges(self, table: Table, *, with_held: bool) -> Iterator[tuple[str | None, str | None]]:
-        """Bounds of the first key's values, so that each range of rows fits the memory."""
-        name, first = table.name, _name(table.key[0])
-        held = f"union all select {first} from {name}_unlisted" if with_held else ""
-        everything = f"(select {first} as k from {name}_won {held})"
-        (rows,) = self._row(f"select count(*) from {everything}")
-        step = max(1, rows * _RANGE_BYTES // max(1, self._bytes[name]))
-        bounds: list[str | None] = [None]
-        if rows > step:
-            found = self._database.execute(f"""
-                select distinct k from (select k, row_number() over (order by k) as place from {everything})
-                where place % {step} = 0 order by k""")
-            bounds += [bound for (bound,) in found.fetchall()]
-        yield from zip(bounds, [*bounds[1:], None], strict=True)
 
     def _in_scope(self, table: Table, column: str | None) -> str:
         return "true" if table.name in self._asked_as_a_whole else f"s.parent = h.{_name(column)}"
@@ -262,12 +227,6 @@ def _digest(table: Table) -> str:
 
 def _same(table: Table, left: str, right: str) -> str:
     return " and ".join(f"{left}.{_name(k)} is not distinct from {right}.{_name(k)}" for k in table.key)
-
-
-def _size(file: Path) -> int:
-    """Bytes of the rows in memory, about."""
-    metadata = pq.read_metadata(file)
-    return sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
 
 
 def _name(column: str | None) -> str:

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.defs.sources.enterprise_tester.contract import SCRIPT_RUNS, ProjectPlace
-from pipelines.lib import intake, merging
+from pipelines.lib import intake, merging, runs
 from pipelines.lib.answer import Answer
 from pipelines.lib.http import SourceUnavailable
 from tests.lib.landing_of import (
@@ -221,8 +221,9 @@ def test_large_answers_are_spilled_and_come_out_whole_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(intake, "_BATCH_ROWS", 50)
-    monkeypatch.setattr(intake, "_MEMORY_BYTES", 20_000)
-    monkeypatch.setattr(merging, "_RANGE_BYTES", 10_000)
+    monkeypatch.setattr(intake, "_RUN_BYTES", 20_000)
+    monkeypatch.setattr(merging, "_ORDER_ROWS", 64)
+    monkeypatch.setattr(runs, "_BATCH_ROWS", 16)
     names = [f"{n * 7919 % 1000:04d}" for n in range(1000)]
     pages = [
         [test(name, platforms=[{"deviceId": name}]) for name in names[n : n + 100]]
