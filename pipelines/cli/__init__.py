@@ -69,6 +69,7 @@ app = typer.Typer(
 )
 for command in (
     commands.demo,
+    commands.doctor,
     commands.ingest,
     commands.snapshot,
     commands.build,

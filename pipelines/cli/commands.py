@@ -34,6 +34,13 @@ def demo(
     demo(days, home)
 
 
+def doctor() -> None:
+    """Whether every configured system can be read, and everything here be written. Exit 1 if anything is wrong."""
+    from pipelines.cli.doctor import doctor
+
+    doctor()
+
+
 def ingest(
     start: Annotated[str, typer.Option(metavar="DATE", help="First UTC day, as 2026-01-31.")],
     end: Annotated[str, typer.Option(metavar="DATE", help="Last UTC day, included.")],
