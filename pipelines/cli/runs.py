@@ -80,11 +80,16 @@ def definitions() -> dg.Definitions:
 
 
 def execute(
-    home: Path, log: Path, lanes: Sequence[Sequence[Run]], watch: Callable[[Started | Outcome], None]
+    home: Path,
+    log: Path,
+    lanes: Sequence[Sequence[Run]],
+    watch: Callable[[Started | Outcome], None],
+    meanwhile: Callable[[], None],
 ) -> list[Outcome]:
     """Make all runs: lanes side by side, the runs of a lane in order. One that fails stops no other.
 
-    `watch` hears of every start and end. Interrupted, the runs that are under way are cancelled.
+    `watch` hears of every start and end; `meanwhile` is called while nothing happens. Interrupted, the runs that
+    are under way are cancelled.
     """
     waiting, outcomes = list(lanes), []
     lanes_by_pipe: dict[Pipe, _Lane] = {}
@@ -93,9 +98,11 @@ def execute(
             while waiting and len(lanes_by_pipe) < SIDE_BY_SIDE:
                 lane = _Lane(home, log, waiting.pop(0))
                 lanes_by_pipe[lane.pipe] = lane
-            for pipe in wait(list(lanes_by_pipe)):
-                news = lanes_by_pipe[pipe].hear()
-                for item in news:
+            ready = wait(list(lanes_by_pipe), timeout=POLL_SECONDS)
+            if not ready:
+                meanwhile()
+            for pipe in ready:
+                for item in lanes_by_pipe[pipe].hear():
                     watch(item)
                     if isinstance(item, Outcome):
                         outcomes.append(item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,15 +28,27 @@ class Session:
 
     def make(self, title: str, lanes: Sequence[Sequence[Run]]) -> list[Outcome]:
         """Make the runs and show how far they are."""
+        jobs: dict[str, Run] = {}  # under way, by run id
         with terminal.stage(self.out, title, sum(map(len, lanes))) as stage:
 
             def watch(news: Started | Outcome) -> None:
-                if isinstance(news, Started):
-                    stage.now(str(news.run))
-                else:
+                if isinstance(news, Outcome):
                     stage.step(_line(news))
+                else:
+                    stage.now(str(news.run))
+                    if news.run.job:
+                        jobs[news.run_id] = news.run
 
-            return execute(self.settings.home, self.log, lanes, watch)
+            def meanwhile() -> None:
+                for run_id, run in jobs.items():
+                    stage.now(f"{run}: {self.storage.get_run_stats(run_id).materializations} tables")
+
+            outcomes = execute(self.settings.home, self.log, lanes, watch, meanwhile)
+        for warning, count in Counter(
+            text for outcome in outcomes for text in outcome.warnings
+        ).most_common():
+            self.out.print(f"  warning, in {count} of {len(outcomes)} runs: {warning}", markup=False)
+        return outcomes
 
     def conclude(self, outcomes: Sequence[Outcome]) -> None:
         """CommandError that lists every failed run, grouped by reason; nothing where all went well."""
@@ -92,5 +105,7 @@ def _days(failed: Sequence[Outcome]) -> str:
 def _line(outcome: Outcome) -> str:
     if outcome.error:
         return f"{outcome.run}: {'failed' if outcome.is_tried else 'not tried'}"
+    if outcome.run.job:
+        return f"{outcome.run}: built, tested and published ({outcome.seconds:.0f} s)"
     rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ""
     return f"{outcome.run}: {outcome.rows.total():,} rows{rejected} ({outcome.seconds:.1f} s)"

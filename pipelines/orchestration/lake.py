@@ -100,6 +100,7 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 
 _CHECKS = {
     "declared_fields": "Warns of fields that the source sends and the contract does not name; they are in _raw.",
+    "answer_complete": "Warns where the source told only a part; nothing was taken away for what it left out.",
     "records_accepted": "Warns where more than 1% of the records could not be keyed or typed; see <table>__rejected.",
 }
 
@@ -115,6 +116,13 @@ def _checks(table: Table, landed: Landed) -> list[dg.AssetCheckResult]:
             passed=not landed.undeclared,
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"undeclared_fields": dict(landed.undeclared)},
+        ),
+        dg.AssetCheckResult(
+            asset_key=key,
+            check_name="answer_complete",
+            passed=landed.complete,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"note": landed.note or "none"},
         ),
         dg.AssetCheckResult(
             asset_key=key,
