@@ -38,6 +38,7 @@ class LabConfig:
 
     `device_json`: `allowed`, or `forbidden` (403) or `unauthorised` (401), as clouds that only offer the XML list.
     `fault_seconds`: how long slow and never-ending answers last, and what `Retry-After` asks for.
+    `density`: how busy the Perfecto cloud is; 220 makes days of more than 100,000 test executions.
     """
 
     port: int = 0
@@ -51,6 +52,7 @@ class LabConfig:
     truth: Path | None = None
     device_json: str = "allowed"
     fault_seconds: float = 2.0
+    density: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
         raise LabError(f"there is no fault profile {config.faults!r}; there is: {', '.join(PROFILES)}")
     if config.days < 1:
         raise LabError("the lab needs at least one day")
+    if config.density <= 0:
+        raise LabError("the lab's density must be more than 0")
     clock = parse_clock(config.clock)
     last_day = config.end or day_of(clock.now())
     first_day = last_day - timedelta(days=config.days - 1)
@@ -92,7 +96,7 @@ def _prepare(config: LabConfig, world: World | None = None) -> _Prepared:
         first_day = min(cloud.first_day() for cloud in world.perfecto)
         last_day = max(cloud.last_day() for cloud in world.perfecto)
     elif world is None:
-        world = build_world(config.seed, first_day, config.days)
+        world = build_world(config.seed, first_day, config.days, config.density)
     retention_days = None if config.histories else RETENTION_DAYS
     clouds = [PerfectoCloud(cloud, clock, retention_days, config.device_json) for cloud in world.perfecto]
     faults = Faults(config.faults, config.seed, config.fault_seconds)

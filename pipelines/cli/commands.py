@@ -102,8 +102,11 @@ def simlab(
     truth: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write what is true of the world.")
     ] = None,
+    density: Annotated[
+        float, typer.Option(help="How busy its device cloud is: 1 is 550 test runs a working day.")
+    ] = 1.0,
 ) -> None:
     """The simulated lab, in the foreground until interrupted. Its first line is JSON with port and URLs."""
     from pipelines.cli.lab import serve
 
-    serve(port, seed, days, end, clock, faults, tuple(history or ()), connections, truth)
+    serve(port, seed, days, end, clock, faults, tuple(history or ()), connections, truth, density)

@@ -29,12 +29,17 @@ def serve(
     histories: tuple[Path, ...],
     connections: Path | None,
     truth: Path | None,
+    density: float,
 ) -> None:
     from simlab import server
 
     last_day = parsed_day("--end", end) if end else None
     try:
-        server.run(server.LabConfig(port, seed, days, last_day, clock, faults, histories, connections, truth))
+        server.run(
+            server.LabConfig(
+                port, seed, days, last_day, clock, faults, histories, connections, truth, density=density
+            )
+        )
     except (ValueError, OSError) as error:
         raise CommandError(f"the lab cannot start: {error}") from error
 

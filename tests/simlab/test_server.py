@@ -133,6 +133,7 @@ def test_requests_are_remembered_without_secrets() -> None:
         ),
         (LabConfig(clock="noon"), "clock 'noon'"),
         (LabConfig(days=0), "at least one day"),
+        (LabConfig(density=0), "density must be more than 0"),
         (LabConfig(histories=(Path("/nowhere/x.csv"),)), "no such file"),
         (LabConfig(days=1, connections=Path("/proc/nowhere/connections.toml")), "cannot be written"),
     ],
@@ -156,6 +157,17 @@ def test_the_world_ends_on_the_clocks_day_unless_told_otherwise() -> None:
     with start(LabConfig(days=3, clock="2026-03-02T12:00:00Zx0")) as lab:
         [cloud] = lab.world.perfecto
         assert (cloud.first_day(), cloud.last_day()) == (date(2026, 2, 28), date(2026, 3, 2))
+
+
+def test_a_denser_lab_has_more_devices_and_more_tests_a_day() -> None:
+    clock = "2026-03-02T12:00:00Zx0"
+    with (
+        start(LabConfig(days=1, clock=clock)) as usual,
+        start(LabConfig(days=1, clock=clock, density=3)) as dense,
+    ):
+        one, three = usual.world.parameters(), dense.world.parameters()
+    for figure in ("test_runs_per_working_day", "devices", "tests"):
+        assert three[figure] == 3 * one[figure]
 
 
 def test_two_labs_of_one_seed_serve_the_same_world() -> None:
