@@ -22,7 +22,7 @@ NESTING = 1
 _IN_FLIGHT = 16
 
 
-def executions(url: str, folder: Path, count: int) -> int:
+def executions(url: str, folder: Path, _count: int) -> int:
     """Loads the day; the number of test executions that the files then hold."""
     start, end = (round(moment.timestamp() * 1000) for moment in window())
     source = rest_api_source(

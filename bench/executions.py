@@ -1,6 +1,6 @@
 """Test executions: this pipeline beside dlt, and beside what one process can do at best.
 
-    .venv/bin/python -m bench.executions --executions 100000
+.venv/bin/python -m bench.executions --executions 100000
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ def main(
     contenders = [OURS, LIMIT] + ([DLT] if find_spec("dlt") else [])
     with tempfile.TemporaryDirectory(prefix="flakehouse-bench-") as folder:
         place = Path(folder, "pages")
-        place.mkdir()
         pages.write(place, executions)
         with serving(place, latency) as url:
             runs = measuring.in_turns(contenders, url, Path(folder), executions, rounds)
@@ -40,7 +39,7 @@ def main(
     measuring.show(
         f"{executions:,} test executions in pages of {pages.PAGE_SIZE}, {latency * 1000:g} ms latency, {rounds} rounds",
         measuring.HEADER,
-        measuring.described(runs, OURS.label),
+        measuring.compared(runs, OURS.label),
         () if find_spec("dlt") else ("dlt is not installed: make bench",),
     )
 

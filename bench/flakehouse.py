@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.pages import DAY, window
@@ -14,8 +14,10 @@ from pipelines.lib.answer import Answer
 from pipelines.lib.contract import Table
 from pipelines.settings import parse_connections
 
+IN_FLIGHT = 16
 
-def executions(url: str, folder: Path, count: int) -> int:
+
+def executions(url: str, folder: Path, _count: int) -> int:
     """Lands the day; the number of test executions that the lake then holds."""
     return asyncio.run(_landed(url, folder, contract.TEST_EXECUTIONS, lambda s: s.test_executions(*window())))
 
@@ -27,8 +29,10 @@ def commands(url: str, folder: Path, ids: Sequence[str]) -> int:
     return len(tests)
 
 
-async def _landed(url: str, folder: Path, table: Table, question) -> int:
-    document = {"perfecto": {"acme": {"app_url": url, "token": "of-the-bench"}}}
+async def _landed(
+    url: str, folder: Path, table: Table, question: Callable[[PerfectoReporting], Answer]
+) -> int:
+    document = {"perfecto": {"acme": {"app_url": url, "token": "of-the-bench", "max_in_flight": IN_FLIGHT}}}
     connection = parse_connections(document, {}, "the bench").all["acme"]
     async with client(connection) as source:
         landed = await landing.merge(folder, table, connection.name, DAY, question(source))

@@ -1,6 +1,6 @@
 """What one process can do at best: it downloads the same pages, parses them with `pyarrow.json`, and writes zstd Parquet.
 
-It is told how many pages there are, so that it can ask for eight at a time, and writes a file for every few of them. It
+It is told how many pages there are, so that it can ask for eight at a time; one thread writes a file for every few. It
 checks nothing, keeps no vendor's bytes, knows no key, has no second table, and cannot be asked again.
 """
 
@@ -38,7 +38,7 @@ async def _written(url: str, folder: Path, pages: Sequence[int]) -> int:
     limits = httpx.Limits(max_connections=_IN_FLIGHT)
     loop = asyncio.get_running_loop()
     names = counted()
-    with ThreadPoolExecutor() as workers:
+    with ThreadPoolExecutor(1) as worker:
         async with HttpxAiohttpClient(limits=limits, mounts={"all://127.0.0.1": None}) as client:
 
             async def body(page: int) -> bytes:
@@ -48,7 +48,7 @@ async def _written(url: str, folder: Path, pages: Sequence[int]) -> int:
 
             async def write(some: Sequence[int]) -> int:
                 bodies = await asyncio.gather(*map(body, some))
-                return await loop.run_in_executor(workers, _write, bodies, folder / f"{next(names)}.parquet")
+                return await loop.run_in_executor(worker, _write, bodies, folder / f"{next(names)}.parquet")
 
             groups = [pages[at : at + _PAGES_PER_FILE] for at in range(0, len(pages), _PAGES_PER_FILE)]
             return sum(await asyncio.gather(*map(write, groups)))

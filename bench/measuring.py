@@ -43,7 +43,7 @@ def run(contender: Contender, url: str, folder: Path, asked: Any) -> Run:
     folder.mkdir(parents=True)
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(contender, url, folder, asked, theirs))
+    process = context.Process(target=_run, args=(contender, url, folder, asked, theirs), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -55,7 +55,9 @@ def run(contender: Contender, url: str, folder: Path, asked: Any) -> Run:
         shutil.rmtree(folder)
 
 
-def in_turns(contenders: Sequence[Contender], url: str, folder: Path, asked: Any, rounds: int) -> dict[str, list[Run]]:
+def in_turns(
+    contenders: Sequence[Contender], url: str, folder: Path, asked: Any, rounds: int
+) -> dict[str, list[Run]]:
     """Every contender once a round."""
     runs: dict[str, list[Run]] = {contender.label: [] for contender in contenders}
     for number in range(rounds):
@@ -90,10 +92,12 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes
 
 def machine() -> str:
     load = os.getloadavg()[0]
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {load:.1f}"
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {load:.1f}"
+    )
 
 
-def described(runs: Mapping[str, Sequence[Run]], ours: str) -> list[list[str]]:
+def compared(runs: Mapping[str, Sequence[Run]], ours: str) -> list[list[str]]:
     """A row per contender: rate, its spread, CPU, memory, and how we compare."""
     rows = []
     for label, of_one in runs.items():
@@ -116,6 +120,7 @@ HEADER = ("", "rate (median)", "spread", "CPU", "peak memory", "flakehouse is")
 
 def _run(contender: Contender, url: str, folder: Path, asked: Any, results: Connection) -> None:
     work = getattr(importlib.import_module(contender.module), contender.name)
+    importlib.import_module("pandas")  # pyarrow does so with its first array
     started, cpu = time.perf_counter(), _cpu_seconds()
     count = work(url, folder, asked)
     results.send(Run(count, time.perf_counter() - started, _cpu_seconds() - cpu, _peak_bytes()))

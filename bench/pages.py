@@ -25,7 +25,9 @@ PAGE_SIZE = 500
 _CONNECTION = "acme"
 _LEFT_OUT = {"job_number_text", "fourteen_digit_start"}
 _FARMS = 18  # of one generated world: ten thousand runs a day
-_LATER = int(datetime(2026, 3, 9, tzinfo=UTC).timestamp() * 1000)  # when all that happened on the day is settled
+_LATER = int(
+    datetime(2026, 3, 9, tzinfo=UTC).timestamp() * 1000
+)  # when all that happened on the day is settled
 _RUNS_OF_ONE = 3  # whose steps make one test's commands: about thirty
 
 
@@ -72,18 +74,22 @@ class Pages:
         begin = int(self._ends[first - 1]) if first else 0
         records = self._records[begin : int(self._ends[stop - 1]) - 1] if stop > first else b""
         truncated = b"true" if stop - first == PAGE_SIZE else b"false"
-        return (
-            b'{"resources":[%b],"metadata":{"processingStatus":"PROCESSING_COMPLETE","truncated":%b}}'
-            % (records, truncated)
+        return b'{"resources":[%b],"metadata":{"processingStatus":"PROCESSING_COMPLETE","truncated":%b}}' % (
+            records,
+            truncated,
         )
 
     def commands(self, test: str) -> bytes:
         """The steps of one test."""
         begin, end = self._steps[test]
-        return b'{"resources":%b,"metadata":{"processingStatus":"PROCESSING_COMPLETE"}}' % self._commands[begin:end]
+        return (
+            b'{"resources":%b,"metadata":{"processingStatus":"PROCESSING_COMPLETE"}}'
+            % self._commands[begin:end]
+        )
 
 
 def _write(folder: Path, executions: int, tests_with_commands: int) -> None:
+    folder.mkdir(parents=True)
     starts, spans, ids, command_ends = [], [], [], []
     unsorted = folder / "unsorted.json"
     at = commands_at = 0
