@@ -29,6 +29,10 @@ class RequestLog:
             self._requests.append((scope["method"], without_secrets(scope), self._clock.now()))
         await self._app(scope, receive, send)
 
+    def forget(self) -> None:
+        """Begins anew."""
+        self._requests.clear()
+
     def __iter__(self) -> Iterator[dict[str, object]]:
         for method, path, at in self._requests:
             yield {"method": method, "path": path, "at": at}

@@ -75,7 +75,7 @@ class PerfectoCloud:
         if token is None:
             raise Refusal(user_message(401, "Unable to authenticate: the request has no security token"))
         if not token.startswith("eyJ"):
-            raise Refusal(user_message(500, "Failed decoding the offline token: it is not a token"))
+            raise Refusal(user_message(500, f"Failed decoding the offline token: {token}"))
         user = self.user_of(token)
         if user is None:
             raise Refusal(user_message(401, "Unable to authenticate bearer token"))

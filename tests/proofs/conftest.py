@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
+from simlab.request_log import RequestLog
 from simlab.server import Lab, LabConfig, start
+from tests.proofs.reads_only import changes
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -81,6 +84,22 @@ def serve(folder: Path, config: LabConfig, first_day: date, last_day: date) -> I
     with start(config) as lab:
         connections.write_text(lab.connections_toml)
         yield Served(lab, Home(folder / "home", connections), first_day, last_day, folder / "truth")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def every_lab_is_only_read() -> Iterator[None]:
+    """Holds every lab that a proof starts to its own log: nothing was ever changed in it."""
+    logs: list[RequestLog] = []
+    begin = RequestLog.__init__
+
+    def noted(log: RequestLog, *arguments: Any) -> None:
+        logs.append(log)
+        begin(log, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RequestLog, "__init__", noted)
+        yield
+    assert [change for log in logs for change in changes(log)] == []
 
 
 # --- the figures of a full run -----------------------------------------------------------------------------
