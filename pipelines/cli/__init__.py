@@ -19,6 +19,7 @@ from typer.core import TyperGroup
 from pipelines.cli import commands
 
 INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 
 class OneLineErrors(TyperGroup):
@@ -37,19 +38,19 @@ class OneLineErrors(TyperGroup):
         from pipelines.settings import SettingsError
 
         try:
-            return super().main(*args, standalone_mode=False, **options) or 0
+            code = super().main(*args, standalone_mode=False, **options) or 0
         except typer.TyperException as error:
             complain(f"{error.format_message()} Try `flakehouse --help`.")
             return 2
-        except (typer.Abort, KeyboardInterrupt):
-            complain("interrupted; what was landed is kept, and running the command again goes on from there")
-            return INTERRUPTED
         except (CommandError, SettingsError) as error:
             complain(str(error))
             return 1
         except Exception as error:  # noqa: BLE001 - a person gets a line, whoever mends it gets the file
             complain(f"unexpected {type(error).__name__}; the traceback is in {_keep_traceback()}")
             return 1
+        if code == INTERRUPTED:
+            complain("interrupted; what was landed is kept, and the same command goes on from there")
+        return code
 
 
 def _keep_traceback() -> Path:
@@ -72,6 +73,7 @@ for command in (
     commands.doctor,
     commands.ingest,
     commands.snapshot,
+    commands.replay,
     commands.build,
     commands.dev,
     commands.simlab,

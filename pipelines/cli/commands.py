@@ -60,6 +60,13 @@ def snapshot(select: Select = None, connection: OnlyConnection = None) -> None:
     snapshot(select or [], connection or [])
 
 
+def replay(select: Select = None, connection: OnlyConnection = None) -> None:
+    """Derive the lake's typed files anew from the records that they carry, after a contract changed. Asks no system."""
+    from pipelines.cli.replaying import replay
+
+    replay(select or [], connection or [])
+
+
 def build(
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="DATE", help="Ignore every run after this UTC day.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 from pipelines.cli.terminal import CommandError
@@ -34,3 +35,13 @@ def parsed_days(start: str, end: str) -> list[date]:
 
 def last_days(count: int, last: date) -> list[date]:
     return [last - timedelta(days=n) for n in reversed(range(count))]
+
+
+def ranges(days: Iterable[date]) -> str:
+    """`2026-01-01 to 2026-01-03, 2026-01-05`."""
+    found: list[list[date]] = []
+    for day in sorted(days):
+        if not found or day - found[-1][1] > timedelta(days=1):
+            found.append([day, day])
+        found[-1][1] = day
+    return ", ".join(f"{first} to {last}" if first < last else str(first) for first, last in found)

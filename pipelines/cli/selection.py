@@ -54,7 +54,7 @@ def chosen_tables(tables: Sequence[RawTable], kind: str, selected: Sequence[str]
     for name in selected:
         known = {*sources, *(table.name for table in tables)}
         if name not in known:
-            raise CommandError(f"--select {name}: no such source or table; {_nearest(name, known)}")
+            raise CommandError(f"--select {name}: no such source or table; {nearest(name, known)}")
         if not any(table.kind == kind and name in (table.source, table.name) for table in tables):
             command = "snapshot" if kind == WINDOW else "ingest"
             raise CommandError(
@@ -67,7 +67,7 @@ def chosen_connections(connections: Connections, names: Sequence[str]) -> list[C
     known = connections.all
     for name in names:
         if name not in known:
-            raise CommandError(f"--connection {name}: no such connection; {_nearest(name, known)}")
+            raise CommandError(f"--connection {name}: no such connection; {nearest(name, known)}")
     return [connection for name, connection in known.items() if not names or name in names]
 
 
@@ -100,6 +100,6 @@ def _run(day: date | None, source: str, connection: str, assets: Collection[dg.A
     return Run(source, connection, str(day or ""), assets=frozenset(assets), partition_key=key)
 
 
-def _nearest(name: str, known: Collection[str]) -> str:
+def nearest(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(sorted(known))}"

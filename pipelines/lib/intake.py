@@ -31,7 +31,7 @@ _BATCH_ROWS = 16_384
 _BATCH_BYTES = 24 << 20
 _RUN_BYTES = 32 << 20  # of finished batches per table; beyond, they become a run on the disk
 _DRIFT_BUDGET = 1_000  # records per answer that are looked through for undeclared fields
-_UNTYPABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+UNTYPABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 @dataclass(slots=True)
@@ -72,6 +72,16 @@ class Intake:
             first = self._add(self.table, typed, page)
             for child in self.table.nested:
                 self._add(child.table, self._children(child, typed, first, page.fetched_at), page)
+
+    def add_again(self, page: Page) -> None:
+        """Takes records that were refused before; of a table that unfolds its records, unfolded ones as they are."""
+        keys = [getattr(page.place, name, None) for name in self.table.key]
+        if self.table.unfold is None or None in keys:
+            self.add(page)
+            return
+        with _collector_paused():
+            rows = _Rows(list(page.records), [page.place] * len(page.records))
+            self._add(self.table, self.buffers[self.table.name].typed(rows, page.fetched_at), page)
 
     def finish(self) -> None:
         """Turns what is left into last batches."""
@@ -150,7 +160,7 @@ class Buffer:
         if known is None or not any(known):
             try:
                 rows.records = [decode(raw) for raw in rows.raws]
-            except _UNTYPABLE:
+            except UNTYPABLE:
                 pass  # one of them: which one, and why, is found one by one
             else:
                 return rows
@@ -216,7 +226,7 @@ class Buffer:
             if record is None:
                 try:
                     record = self._decoded(raw)
-                except _UNTYPABLE as error:
+                except UNTYPABLE as error:
                     refused.append(Reject(raw or b"", place, str(error)))
                     continue
             typed.raws.append(raw)
@@ -233,7 +243,7 @@ class Buffer:
             return self.table.decoder.decode(raw)
         try:
             return self.table.strict_decoder.decode(raw)
-        except _UNTYPABLE:
+        except UNTYPABLE:
             record = self.table.decoder.decode(raw)
         self._drift_budget -= 1
         self.undeclared.update(set(self.table.undeclared(raw)))
@@ -247,8 +257,7 @@ class Buffer:
     def _built(self) -> pa.RecordBatch:
         counts, firsts, times, unavailable = zip(*self._spans, strict=True)
         rows = len(self._records)
-        last_day = max(max(times).date(), self._day or date.min)
-        flags = Flags(rows, _midnight(last_day) + timedelta(days=2))
+        flags = Flags(rows, sane_until(max(times), self._day))
         flags.add(NOT_AVAILABLE, np.repeat(np.array(unavailable, bool), counts))
         arrays: dict[str, pa.Array] = {}
         for columns, objects in (
@@ -258,7 +267,7 @@ class Buffer:
             if columns is not None:
                 built = columns.arrays(objects, flags)
                 arrays |= {each.name: array for each, array in zip(columns.fields, built, strict=True)}
-        self._flag_times(arrays, flags)
+        flag_times(self.table, self._day, arrays, flags)
         for name, mask in flags.masks.items():
             self.flagged[name] += int(mask.sum())
         micros = np.array([round(time.timestamp() * 1e6) for time in times], np.int64)
@@ -271,20 +280,6 @@ class Buffer:
         arrays[SEQUENCE] = pa.array(np.concatenate(sequence), pa.int64())
         arrays[PARENT_SEQUENCE] = pa.array(self._owners, pa.int64())
         return pa.RecordBatch.from_arrays([arrays[name] for name in self._schema.names], schema=self._schema)
-
-    def _flag_times(self, arrays: dict[str, pa.Array], flags: Flags) -> None:
-        def micros(name: str) -> tuple[np.ndarray, np.ndarray]:
-            array = arrays[name].cast(pa.int64())
-            return array.fill_null(0).to_numpy(), array.is_valid().to_numpy(zero_copy_only=False)
-
-        for start, end, flag in self.table.periods:
-            (starts, has_start), (ends, has_end) = micros(start), micros(end)
-            flags.add(flag, has_start & has_end & (ends < starts))
-        if self.table.day_of and self._day:
-            times, has_time = micros(self.table.day_of)
-            first = int(_midnight(self._day).timestamp() * 1e6)
-            stem = self.table.day_of.removesuffix("_time").removesuffix("_at")
-            flags.add(f"{stem}_outside_day", has_time & ((times < first) | (times >= first + 86_400_000_000)))
 
     def _write_run(self) -> None:
         unfinished = self._unfinished("rows")
@@ -320,6 +315,28 @@ class Buffer:
         self._bytes = 0
 
 
+def sane_until(fetched_at: datetime, day: date | None) -> datetime:
+    """The end of tomorrow, as seen when a record was fetched."""
+    return _midnight(max(fetched_at.date(), day or date.min)) + timedelta(days=2)
+
+
+def flag_times(table: Table, day: date | None, arrays: dict[str, pa.Array], flags: Flags) -> None:
+    """Flags what only two columns, or a column and the day, show."""
+
+    def micros(name: str) -> tuple[np.ndarray, np.ndarray]:
+        array = arrays[name].cast(pa.int64())
+        return array.fill_null(0).to_numpy(), array.is_valid().to_numpy(zero_copy_only=False)
+
+    for start, end, flag in table.periods:
+        (starts, has_start), (ends, has_end) = micros(start), micros(end)
+        flags.add(flag, has_start & has_end & (ends < starts))
+    if table.day_of and day:
+        times, has_time = micros(table.day_of)
+        first = int(_midnight(day).timestamp() * 1e6)
+        stem = table.day_of.removesuffix("_time").removesuffix("_at")
+        flags.add(f"{stem}_outside_day", has_time & ((times < first) | (times >= first + 86_400_000_000)))
+
+
 def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
@@ -335,7 +352,7 @@ def _key_reader(table: Table) -> Any:
         try:
             record = decoder.decode(refused.raw) if mine else None
             values = [getattr(record if name in members else refused.place, name) for name in table.key]
-        except (*_UNTYPABLE, AttributeError):
+        except (*UNTYPABLE, AttributeError):
             return None
         shown = [value if value is None else str(value) for value in values]
         return msgspec.json.encode(shown).decode()

@@ -178,7 +178,11 @@ class Merge:
     def take_refused(self, table: Table, files: Sequence[Path], batches: pa.Table) -> None:
         """Looks at what could not be keyed or typed, each once."""
         self._database.register(f"{table.name}_refusals", batches)
-        also = f" union all select * from read_parquet({_list(files)})" if files else ""
+        also = (
+            f" union all select * from read_parquet({_list(files)}, hive_partitioning = false)"
+            if files
+            else ""
+        )
         self._do(f"""
             create or replace temp table {table.name}_refused as
             select distinct on (_parent, _place, _raw) * from (select * from {table.name}_refusals{also})

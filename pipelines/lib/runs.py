@@ -45,7 +45,7 @@ class Run:
         while at < len(rows):
             while rows[at] >= self._first + self._batch.num_rows:
                 self._first += self._batch.num_rows
-                self._batch = _conforming(next(self._batches), self._schema)
+                self._batch = conforming(next(self._batches), self._schema)
             end = int(np.searchsorted(rows, self._first + self._batch.num_rows))
             pieces.append(self._batch.take(pa.array(rows[at:end] - self._first)))
             at = end
@@ -90,7 +90,8 @@ def _assembled(runs: Sequence[Run], order: pa.RecordBatch) -> pa.Table:
     return rows.set_column(place, rows.schema.field(place), filled)
 
 
-def _conforming(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def conforming(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with these columns; those that it lacks are null."""
     if batch.schema.equals(schema):
         return batch
     arrays = [

@@ -199,10 +199,13 @@ _STEP = msgspec.json.Decoder(Step)
 
 
 def commands_of_test(steps: Sequence[bytes], test: CommandPlace) -> Iterator[Row | Reject]:
-    """One row per command; a step without commands, and a test without steps, is one row without them."""
+    """One row per command; a step without commands, and a test without steps, is one row without them.
+
+    Steps are counted from the place's own index where it has one: then they are what was refused before.
+    """
     if not steps:
         yield Row(None, test, Command())
-    for step_index, raw in enumerate(steps):
+    for step_index, raw in enumerate(steps, test.step_index or 0):
         place = msgspec.structs.replace(test, step_index=step_index)
         try:
             step = _STEP.decode(raw)
