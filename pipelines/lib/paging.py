@@ -12,6 +12,8 @@ from pipelines.lib.answer import Answer, Page
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+S = TypeVar("S")
+T = TypeVar("T")
 
 # Ten million records of 500 a page; a listing longer than that is a server that has lost count.
 MOST_PAGES = 20_000
@@ -38,8 +40,8 @@ class Novelty:
 
 
 async def until_complete(
-    answer: Answer, one_pass: Callable[[Answer], AsyncGenerator[Page]]
-) -> AsyncGenerator[Page]:
+    answer: Answer, one_pass: Callable[[Answer], AsyncGenerator[T]]
+) -> AsyncGenerator[T]:
     """Goes through a listing again, from its start, until it ends as it should, a few times at most.
 
     A pass says how it ended in `answer.complete` and `answer.note`; records that come twice are one row.
@@ -86,3 +88,42 @@ async def as_they_come(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+async def side_by_side(
+    whole: S, walk: Callable[[S], AsyncGenerator[Page | S]], in_flight: int
+) -> AsyncGenerator[Page]:
+    """The pages of a span, at most `in_flight` of its parts walked at once.
+
+    A walk yields pages, and the parts into which its span falls, which are then walked as well. The first walk that
+    fails ends it.
+    """
+    spans: asyncio.Queue[S] = asyncio.Queue()
+    results: asyncio.Queue[Page | Exception | None] = asyncio.Queue(maxsize=1)
+    spans.put_nowait(whole)
+
+    async def work() -> None:
+        while True:
+            span = await spans.get()
+            try:
+                async with aclosing(walk(span)) as found:
+                    async for each in found:
+                        await (results if isinstance(each, Page) else spans).put(each)
+            except Exception as error:  # noqa: BLE001  raised where the pages are read
+                await results.put(error)
+            spans.task_done()
+
+    async def end() -> None:
+        await spans.join()
+        await results.put(None)
+
+    tasks = [asyncio.create_task(each) for each in (end(), *(work() for _ in range(in_flight)))]
+    try:
+        while (result := await results.get()) is not None:
+            if isinstance(result, Exception):
+                raise result
+            yield result
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

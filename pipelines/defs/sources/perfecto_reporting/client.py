@@ -6,7 +6,6 @@ page's own text has the bounds the wrong way round: every client sends the older
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from pipelines.defs.sources.perfecto_reporting.contract import CommandPlace
+from pipelines.defs.sources.perfecto_reporting.span import Span
 from pipelines.lib import user_messages
 from pipelines.lib.answer import Answer, Page
 from pipelines.lib.http import (
@@ -28,10 +28,16 @@ from pipelines.lib.http import (
     endpoint,
     utc_now,
 )
-from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come, until_complete
+from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come, side_by_side, until_complete
 from pipelines.settings import PerfectoConnection
 
 _EXPORT = "export/api/v3/test-executions"
+_PAGES_IN_A_ROW = (
+    4  # then a span is split: there is no total, and rows move from page to page while one is away
+)
+PROCESSING = (
+    "PROCESSING"  # the metadata's `processingStatus` while results, videos and artifacts may be missing
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +60,13 @@ class _Envelope(msgspec.Struct):
     metadata: _Metadata = _Metadata()
 
 
-class _Identified(msgspec.Struct):
+class _Identified(msgspec.Struct, rename="camel"):
     id: str | None = None
+    start_time: int | float | str | None = None
 
 
 _read_envelope = msgspec.json.Decoder(_Envelope).decode
-_read_id = msgspec.json.Decoder(_Identified).decode
+_read_identified = msgspec.json.Decoder(_Identified).decode
 
 
 @asynccontextmanager
@@ -87,56 +94,74 @@ class PerfectoReporting:
 
     def test_executions(self, start: datetime, end: datetime) -> Answer:
         """Tests that started in [start, end), with their platforms."""
-        window = {
-            "startExecutionTime[0]": str(_millis(start)),
-            "endExecutionTime[0]": str(_millis(end) - 1),
-        }
-        return self._http.answer(lambda answer: self._executions(answer, window))
+        span = Span.between(start, end)
+        return self._http.answer(lambda answer: self._executions(answer, span))
 
     def commands(self, tests: Iterable[Test]) -> Answer:
         """The commands of each of these tests, in the order in which they come."""
         return self._http.answer(lambda answer: self._commands(answer, list(tests)))
 
-    async def _executions(self, answer: Answer, window: dict[str, str]) -> AsyncGenerator[Page]:
-        try:
-            async with aclosing(until_complete(answer, lambda _: self._pages(answer, window))) as pages:
-                async for page in pages:
-                    yield page
-        except OutOfRange:
-            answer.note = "the source no longer answers for this time; what is held stays"
+    async def _executions(self, answer: Answer, whole: Span) -> AsyncGenerator[Page]:
+        """The pages of the span and of its parts; complete when each of them was listed to its end."""
+        answer.facts |= {"pages": 0, "spans": 0}
+        walked: list[Answer] = []
 
-    async def _pages(self, answer: Answer, window: dict[str, str]) -> AsyncGenerator[Page]:
-        """One pass through the window's pages; the next one is asked for while this one is landed."""
-        novelty = Novelty()
-        upcoming = asyncio.create_task(self._page(window, 1))
-        try:
-            for number in range(1, MOST_PAGES + 1):
-                envelope = await upcoming
-                page = Page(envelope.resources, self._http.clock())
-                answer.facts["pages"] = number
-                answer.facts["processing_status"] = envelope.metadata.processing_status
-                if not page.records:
-                    answer.complete = True
-                    return
-                is_new = novelty.is_new([_id(record) for record in page.records])
-                if envelope.metadata.truncated and not is_new:
-                    answer.note = f"page {number} repeats what came before; what is held stays"
-                    return
-                if envelope.metadata.truncated:
-                    upcoming = asyncio.create_task(self._page(window, number + 1))
+        async def walk(span: Span) -> AsyncGenerator[Page | Span]:
+            part = Answer(lambda part: self._span(answer, part, span), self._http.clock())
+            walked.append(part)
+            answer.facts["spans"] = len(walked)
+            async with aclosing(part.pages(part)) as found:
+                async for each in found:
+                    yield each
+
+        async with aclosing(side_by_side(whole, walk, self._http.in_flight)) as pages:
+            async for page in pages:
                 yield page
-                if not envelope.metadata.truncated:
-                    answer.complete = True
-                    return
-            answer.note = f"more than {MOST_PAGES} pages; what is held stays"
-        finally:
-            upcoming.cancel()
+        answer.complete = all(part.complete for part in walked)
+        answer.note = next((part.note for part in walked if part.note), None)
 
-    async def _page(self, window: dict[str, str], number: int) -> _Envelope:
+    async def _span(self, answer: Answer, part: Answer, span: Span) -> AsyncGenerator[Page | Span]:
+        try:
+            async with aclosing(until_complete(part, lambda _: self._pages(answer, part, span))) as found:
+                async for each in found:
+                    yield each
+        except OutOfRange:
+            part.note = "the source no longer answers for this time; what is held stays"
+
+    async def _pages(self, answer: Answer, part: Answer, span: Span) -> AsyncGenerator[Page | Span]:
+        """One pass through the span's pages; where there are many, through a few of them, and then its parts."""
+        novelty = Novelty()
+        starts: list[int] = []
+        for number in range(1, MOST_PAGES + 1):
+            envelope = await self._page(span, number)
+            page = Page(envelope.resources, self._http.clock())
+            answer.facts["pages"] += 1
+            if answer.facts.get("processing_status") != PROCESSING:
+                answer.facts["processing_status"] = envelope.metadata.processing_status
+            if not page.records:
+                part.complete = True
+                return
+            tests = [_identified(record) for record in page.records]
+            if envelope.metadata.truncated and not novelty.is_new([test.id or "" for test in tests]):
+                part.note = f"page {number} repeats what came before; what is held stays"
+                return
+            yield page
+            starts += [test.start_time for test in tests if isinstance(test.start_time, int)]
+            if not envelope.metadata.truncated:
+                part.complete = True
+                return
+            if number == _PAGES_IN_A_ROW and (parts := span.parts(starts)):
+                for each in parts:
+                    yield each
+                part.complete = True  # as far as it goes: each part says so for itself
+                return
+        part.note = f"more than {MOST_PAGES} pages; what is held stays"
+
+    async def _page(self, span: Span, number: int) -> _Envelope:
         """One page. An empty one is asked for once more, so that a stumble is not taken for the end: a full last page
         says that more follow, and none do.
         """
-        asked = {**window, "_page": str(number)}
+        asked = {**span.bounds, "_page": str(number)}
         envelope = await self._http.get(_EXPORT, asked, _read_envelope)
         if not envelope.resources:
             envelope = await self._http.get(_EXPORT, asked, _read_envelope)
@@ -165,13 +190,10 @@ def complaint(status: int, body: bytes) -> Fault | SourceError | None:
     return user_messages.complaint(status, body)
 
 
-def _id(record: msgspec.Raw) -> str:
-    """The record's id, or its bytes where it has none: such a record is refused later, and must count here."""
+def _identified(record: msgspec.Raw) -> _Identified:
+    """The record's id and start, or its bytes as the id: such a record is refused later, and must count here."""
     try:
-        return _read_id(record).id or bytes(record).decode(errors="replace")
+        found = _read_identified(record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return bytes(record).decode(errors="replace")
-
-
-def _millis(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+        found = _Identified()
+    return found if found.id else _Identified(bytes(record).decode(errors="replace"))
