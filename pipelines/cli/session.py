@@ -43,7 +43,10 @@ class Session:
                 for run_id, run in jobs.items():
                     stage.now(f"{run}: {self.storage.get_run_stats(run_id).materializations} tables")
 
-            outcomes = execute(self.settings.home, self.log, lanes, watch, meanwhile)
+            try:
+                outcomes = execute(self.settings.home, self.log, lanes, watch, meanwhile)
+            finally:
+                instance.fail_orphans(self.storage)
         for warning, count in Counter(
             text for outcome in outcomes for text in outcome.warnings
         ).most_common():

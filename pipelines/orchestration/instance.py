@@ -28,6 +28,8 @@ concurrency:
         limit: 1
 """
 
+FINISHED = {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}
+
 PROCESS_TAG = "flakehouse/process"
 """On runs that a command executes itself: host, process and its start, so that a later one knows it is gone."""
 
@@ -63,8 +65,8 @@ def is_over(run: dg.DagsterRun) -> bool:
 
 def fail_orphans(instance: dg.DagsterInstance) -> None:
     """Runs of commands that were killed have failed: say so, or they would be `started` for ever."""
-    unfinished = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    for run in instance.get_runs(filters=unfinished):
+    unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
         if is_over(run):
             instance.report_run_failed(run, "the command that executed this run was stopped")
 

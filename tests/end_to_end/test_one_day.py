@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,14 +36,21 @@ class Home:
     def __init__(self, path: Path):
         self.path, self.connections = path, path / "connections.toml"
 
-    def flakehouse(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def started(self, *arguments: str) -> subprocess.Popen[str]:
         environment = {
             **os.environ,
             "FLAKEHOUSE_HOME": str(self.path),
             "FLAKEHOUSE_CONNECTIONS": str(self.connections),
         }
         command = [sys.executable, "-m", "pipelines.cli", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def flakehouse(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with self.started(*arguments) as process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def lake(self, query: str) -> list[tuple]:
         table = f"read_parquet('{self.path}/raw/perfecto_reporting/test_executions/**/*.parquet', hive_partitioning = true)"
@@ -73,9 +81,10 @@ def home(tmp_path_factory: pytest.TempPathFactory, lab: Lab) -> Home:
 def test_connections_that_fail_are_named_and_stop_no_other(home: Home) -> None:
     done = home.ingested
     assert done.returncode == 1
-    gone, refused = sorted(line for line in done.stderr.splitlines())
-    assert "perfecto_reporting gone 2026-03-04" in gone
-    assert "perfecto_reporting refused 2026-03-04" in refused
+    assert [line.partition(": perfecto.")[0] for line in sorted(done.stderr.splitlines())] == [
+        "failed: perfecto_reporting gone 2026-03-04",
+        "failed: perfecto_reporting refused 2026-03-04",
+    ]
     assert "not-the-right-one" not in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert home.lake("select distinct connection from TEST_EXECUTIONS where connection <> '_'") == [("acme",)]
@@ -129,7 +138,23 @@ def test_a_build_that_fails_leaves_the_last_good_one_and_names_what_failed(home:
     garbage.unlink()
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("not published, the last good build is still there: dbt: ")
+    assert line.startswith("not published, the last good build is still there: dbt ")
     assert "test_executions" in line
     assert file.stat().st_mtime_ns == stamp
     assert home.published("select count(*), max(started_at) from core.fct_test_runs") == before
+
+
+def test_interrupted_a_command_says_so_keeps_what_it_has_and_leaves_no_run_behind(home: Home) -> None:
+    choice = ("--connection", "acme", "--select", "perfecto_reporting.test_executions")
+    with home.started("ingest", "--start", "2026-02-01", "--end", str(DAY), *choice) as process:
+        while "2/" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert err.startswith("interrupted; what was landed is kept")
+    storage = instance.of(home.path)
+    assert not [run for run in storage.get_runs() if not run.is_finished]
+    landed = storage.get_materialized_partitions(dg.AssetKey(["perfecto_reporting", "test_executions"]))
+    assert {"acme|2026-03-04", "acme|2026-03-03"} <= landed
+    assert "acme|2026-02-01" not in landed
