@@ -44,6 +44,7 @@ class Redaction:
     """What one contract cuts."""
 
     def __init__(self, *names: str) -> None:
+        self.names = names
         self._names = frozenset(name.lower() for name in names)
         quoted = [re.escape(f'"{name}"') for name in self._names]
         self._sign_of_disguise = "|".join([*quoted, _ESCAPED_LETTER])
