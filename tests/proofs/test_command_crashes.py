@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import pytest
 
@@ -25,6 +25,7 @@ DAY = date(2026, 6, 30)
 @dataclass(frozen=True)
 class Undisturbed:
     lab: Lab
+    home: Home
     after: Contents
     seconds: float  # from the first request to the end
     commits: int
@@ -34,21 +35,16 @@ class Undisturbed:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     folder = tmp_path_factory.mktemp("command")
     with start(
-        LabConfig(seed=3, days=1, end=DAY, clock="2026-07-02T00:00:00Zx0"), build_world(3, DAY, 1, 0.1)
+        LabConfig(seed=3, days=1, end=DAY, clock="2026-07-02T00:00:00Zx0"), build_world(3, DAY, 1, 0.03)
     ) as lab:
-        home = home_of(lab, folder)
+        home = Home(folder / "home", folder / "connections.toml")
+        home.connections.write_text(lab.connections_toml)
         running = ingesting(home, DAY, DAY)
         assert running.wait_until(lambda: len(lab.request_log) > 0)
         began = time.monotonic()
         assert running.wait() == 0
         seconds = time.monotonic() - began
-        yield Undisturbed(lab, contents(home.path / "raw"), seconds, committed(home))
-
-
-def home_of(lab: Lab, folder: Path) -> Home:
-    home = Home(folder / "home", folder / "connections.toml")
-    home.connections.write_text(lab.connections_toml)
-    return home
+        yield Undisturbed(lab, home, contents(home.path / "raw"), seconds, committed(home))
 
 
 def committed(home: Home) -> int:
@@ -58,13 +54,13 @@ def committed(home: Home) -> int:
 
 @pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.proof)], ids=["small", "full"])
 def test_the_command_killed_and_run_again_ends_as_undisturbed(
-    undisturbed: Undisturbed, times: int, tmp_path: Path, figures: list[str]
+    undisturbed: Undisturbed, times: int, figures: list[str]
 ) -> None:
     chance = random.Random(times)
-    lab, spared, moments = undisturbed.lab, 0, []
-    for turn in range(times):
+    lab, home, spared, moments = undisturbed.lab, undisturbed.home, 0, []
+    for _ in range(times):
         while True:
-            home = home_of(lab, fresh(tmp_path / f"{turn}-{spared}"))
+            shutil.rmtree(home.path / "raw")
             before = len(lab.request_log)
             running = ingesting(home, DAY, DAY)
             assert running.wait_until(lambda before=before: len(lab.request_log) > before)
@@ -88,8 +84,3 @@ def test_the_command_killed_and_run_again_ends_as_undisturbed(
         f"{times} kills of the command after its first request, with {min(moments)} to {max(moments)} of "
         f"{undisturbed.commits} partition files committed: every end equal to an undisturbed run's"
     )
-
-
-def fresh(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
