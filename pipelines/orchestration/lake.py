@@ -115,6 +115,7 @@ def _checks(table: Table, landed: Landed) -> list[dg.AssetCheckResult]:
             check_name="declared_fields",
             passed=not landed.undeclared,
             severity=dg.AssetCheckSeverity.WARN,
+            description=f"fields that no contract names, kept in _raw: {', '.join(sorted(landed.undeclared))}",
             metadata={"undeclared_fields": dict(landed.undeclared)},
         ),
         dg.AssetCheckResult(
@@ -122,6 +123,7 @@ def _checks(table: Table, landed: Landed) -> list[dg.AssetCheckResult]:
             check_name="answer_complete",
             passed=landed.complete,
             severity=dg.AssetCheckSeverity.WARN,
+            description=landed.note,
             metadata={"note": landed.note or "none"},
         ),
         dg.AssetCheckResult(
@@ -129,6 +131,7 @@ def _checks(table: Table, landed: Landed) -> list[dg.AssetCheckResult]:
             check_name="records_accepted",
             passed=share <= _MOST_REJECTED,
             severity=dg.AssetCheckSeverity.WARN,
+            description=f"{landed.rejected:,} of {seen:,} records rejected; why is in {table.name}__rejected",
             metadata={"rejected": landed.rejected, "share": share},
         ),
     ]

@@ -35,9 +35,7 @@ _EXPORT = "export/api/v3/test-executions"
 _PAGES_IN_A_ROW = (
     4  # then a span is split: there is no total, and rows move from page to page while one is away
 )
-PROCESSING = (
-    "PROCESSING"  # the metadata's `processingStatus` while results, videos and artifacts may be missing
-)
+_PROCESSING = "PROCESSING"  # the `processingStatus` of an answer that lacks results, videos or artifacts yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class PerfectoReporting:
 
     async def _executions(self, answer: Answer, whole: Span) -> AsyncGenerator[Page]:
         """The pages of the span and of its parts; complete when each of them was listed to its end."""
-        answer.facts |= {"pages": 0, "spans": 0}
+        answer.facts |= {"pages": 0, "spans": 0, "is_due_again": False}
         walked: list[Answer] = []
 
         async def walk(span: Span) -> AsyncGenerator[Page | Span]:
@@ -126,7 +124,7 @@ class PerfectoReporting:
                 async for each in found:
                     yield each
         except OutOfRange:
-            part.note = "the source no longer answers for this time; what is held stays"
+            part.note = "the day is past what the source keeps (its retention); what is held stays"
 
     async def _pages(self, answer: Answer, part: Answer, span: Span) -> AsyncGenerator[Page | Span]:
         """One pass through the span's pages; where there are many, through a few of them, and then its parts."""
@@ -136,8 +134,9 @@ class PerfectoReporting:
             envelope = await self._page(span, number)
             page = Page(envelope.resources, self._http.clock())
             answer.facts["pages"] += 1
-            if answer.facts.get("processing_status") != PROCESSING:
+            if not answer.facts["is_due_again"]:
                 answer.facts["processing_status"] = envelope.metadata.processing_status
+                answer.facts["is_due_again"] = envelope.metadata.processing_status == _PROCESSING
             if not page.records:
                 part.complete = True
                 return
