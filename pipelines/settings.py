@@ -117,9 +117,9 @@ class Alert(BaseModel):
 
 
 class Connections(BaseModel):
-    """Everything `connections.toml` names."""
+    """Everything `connections.toml` names. Kinds that a source brought along are `model_extra`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     perfecto: dict[str, PerfectoConnection] = {}
     hcl: dict[str, HclConnection] = {}
@@ -129,15 +129,16 @@ class Connections(BaseModel):
     @property
     def all(self) -> dict[str, Connection]:
         """Every connection by name; names are unique across kinds."""
-        return {**self.perfecto, **self.hcl, **self.enterprise_tester}
+        brought = [*(self.model_extra or {}).values()]
+        kinds = (self.perfecto, self.hcl, self.enterprise_tester, *brought)
+        return {name: connection for kind in kinds for name, connection in kind.items()}
 
 
-_SECTIONS: dict[str, type[Connection] | type[Alert]] = {
-    "perfecto": PerfectoConnection,
-    "hcl": HclConnection,
-    "enterprise_tester": EnterpriseTesterConnection,
-    "alerts": Alert,
-}
+def _sections() -> dict[str, type[Connection] | type[Alert]]:
+    """What a table of `connections.toml` may be called: every kind of connection there is, and alerts."""
+    return {kind.kind: kind for kind in Connection.__subclasses__()} | {"alerts": Alert}
+
+
 # A name becomes a folder (`connection=<name>`) and part of a partition's key, whose parts `|` separates.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -164,12 +165,13 @@ def load_connections(settings: Settings) -> Connections:
 
 def parse_connections(document: Mapping[str, Any], environment: Mapping[str, str], place: str) -> Connections:
     """Connections from a parsed TOML document; `place` names it in messages."""
-    found: dict[str, dict[str, Any]] = {section: {} for section in _SECTIONS}
+    sections = _sections()
+    found: dict[str, dict[str, Any]] = {section: {} for section in sections}
     owner: dict[str, str] = {}
     for section, entries in document.items():
-        if section not in _SECTIONS:
-            raise SettingsError(f"{place}: unknown section [{section}]{_nearest(section, _SECTIONS)}")
-        model = _SECTIONS[section]
+        if section not in sections:
+            raise SettingsError(f"{place}: unknown section [{section}]{_nearest(section, sections)}")
+        model = sections[section]
         if not isinstance(entries, dict):
             raise SettingsError(f"{place}: {section} must hold tables such as [{section}.some_name]")
         for name, keys in entries.items():
