@@ -3,7 +3,7 @@ FLAKEHOUSE = .venv/bin/flakehouse
 PYTEST = .venv/bin/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test proof lint format lock clean
+.PHONY: help demo dev test proof bench lint format lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ test: .venv/ready-dev lint  ## every check, a small size of each proof included
 proof: .venv/ready-dev  ## the full sizes, in hours
 	$(PYTEST) -m proof -q
 
+bench: .venv/ready requirements-bench.lock  ## speed and memory, beside dlt and beside what the machine allows
+	@.venv/bin/uv pip install --quiet --python .venv --require-hashes -r requirements-bench.lock
+	.venv/bin/python -m bench.executions
+	.venv/bin/python -m bench.commands
+	.venv/bin/python -m bench.memory
+
 lint: .venv/ready-dev
 	@.venv/bin/ruff format --check --quiet . || { echo "run 'make format'"; exit 1; }
 	@.venv/bin/ruff check --quiet .
@@ -30,6 +36,7 @@ format: .venv/ready-dev
 lock: .venv/ready  ## the pinned requirements, anew from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --group install --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements.lock
 	.venv/bin/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-dev.lock
+	.venv/bin/uv pip compile pyproject.toml --group bench -c requirements.lock -c requirements-dev.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-bench.lock
 
 clean:  ## remove .venv and everything the demo wrote
 	rm -rf .venv .flakehouse
