@@ -7,7 +7,7 @@ from datetime import date
 
 from pipelines.cli import selection
 from pipelines.cli.days import parsed_days
-from pipelines.cli.runs import Run, definitions
+from pipelines.cli.runs import Outcome, Run, definitions
 from pipelines.cli.session import Session, session
 from pipelines.cli.terminal import CommandError
 from pipelines.orchestration.connections import register
@@ -18,6 +18,7 @@ def ingest(start: str, end: str, selected: Sequence[str], names: Sequence[str]) 
     days = parsed_days(start, end)
     with session("ingest") as current:
         outcomes = current.make(f"Ingesting {len(days)} days", day_lanes(current, days, selected, names))
+        _name_those_due_again(current, outcomes)
     current.conclude(outcomes)
 
 
@@ -25,6 +26,18 @@ def snapshot(selected: Sequence[str], names: Sequence[str]) -> None:
     with session("snapshot") as current:
         outcomes = current.make("Taking a snapshot", snapshot_lanes(current, selected, names))
     current.conclude(outcomes)
+
+
+def _name_those_due_again(current: Session, outcomes: Sequence[Outcome]) -> None:
+    days: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.is_due_again:
+            days.setdefault(outcome.run.subject, []).append(outcome.run.day)
+    for subject, unfinished in days.items():
+        current.out.print(
+            f"{subject} was still processing {', '.join(sorted(unfinished))}: ingest again later",
+            markup=False,
+        )
 
 
 def day_lanes(

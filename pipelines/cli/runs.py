@@ -63,6 +63,7 @@ class Outcome:
     is_tried: bool = True
     rows: Counter = field(default_factory=Counter)  # in the partition now, by table
     rejected: int = 0
+    is_due_again: bool = False  # the source was still preparing what it told
     warnings: list[str] = field(default_factory=list)
 
 
@@ -188,6 +189,7 @@ def _make_run(storage: dg.DagsterInstance, run: Run, run_id: str) -> tuple[Outco
         table = ".".join(event.asset_key.path)
         outcome.rows[table] = metadata.get("dagster/row_count", 0)
         outcome.rejected += metadata.get("rejected", 0)
+        outcome.is_due_again |= metadata.get("is_due_again", False)
     for check in result.get_asset_check_evaluations():
         if not check.passed:
             outcome.warnings.append(

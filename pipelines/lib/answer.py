@@ -26,6 +26,7 @@ class Answer:
 
     `complete` tells whether everything that matches the question was listed: only then may a held row that is not
     listed be called missing. `answered` narrows that to the parents (assignments) that were listed in full.
+    `facts` become metadata; `is_due_again` among them: the source was still preparing what it told.
     """
 
     pages: Callable[[Answer], AsyncGenerator[Page]]

@@ -39,6 +39,7 @@ class IngestPartition(msgspec.Struct, gc=False):
     undeclared_fields: list[str] | None = None
     is_rewritten: bool | None = None
     is_complete: bool | None = None
+    is_due_again: bool | None = None  # the source was still preparing what it told
     note: str | None = None
     error: str | None = None  # the line that says why nothing landed
 
@@ -115,6 +116,7 @@ def _row(table: Table, landed: Landed, facts: dict[str, Any], common: dict[str, 
         undeclared_fields=sorted(landed.undeclared),
         is_rewritten=landed.is_rewritten,
         is_complete=landed.complete,
+        is_due_again=landed.facts.get("is_due_again", False),
         note=landed.note,
         **common,
     )

@@ -90,6 +90,17 @@ def test_connections_that_fail_are_named_and_stop_no_other(home: Home) -> None:
     assert home.lake("select distinct connection from TEST_EXECUTIONS where connection <> '_'") == [("acme",)]
 
 
+def test_a_day_that_the_source_was_still_processing_is_named(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    with start(LabConfig(days=2, end=DAY, clock="2026-03-04T12:00:00Zx0")) as lab:
+        home.connections.write_text(lab.connections_toml)
+        tests = ("--select", "perfecto_reporting.test_executions")
+        done = home.flakehouse("ingest", "--start", "2026-03-03", "--end", str(DAY), *tests)
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last == "perfecto_reporting acme was still processing 2026-03-04: ingest again later"
+
+
 def test_a_build_publishes_what_the_lake_holds(home: Home) -> None:
     assert home.built.returncode == 0, home.built.stderr
     ((rows,),) = home.lake("select count(*) from TEST_EXECUTIONS")

@@ -82,6 +82,14 @@ def test_every_repetition_leaves_rows_of_its_own(lab: Lab, tmp_path: Path) -> No
     ]
 
 
+def test_a_day_that_the_source_was_still_processing_is_due_again(tmp_path: Path) -> None:
+    cloud = TinyPerfecto([test_run(1, NOON), test_run(2, NOON - HOUR)])
+    for clock, is_due_again in (("12:01:30", True), ("13:00:00", False)):
+        with serving(cloud, clock=f"2026-03-02T{clock}Zx0") as lab:
+            land_the_day(connection_to(lab, "acme"), tmp_path)
+        assert [row["is_due_again"] for row in landings(tmp_path)][-2:] == [is_due_again] * 2
+
+
 def test_an_observation_in_which_nothing_ran_is_still_known_to_have_been_made(
     lab: Lab, tmp_path: Path
 ) -> None:

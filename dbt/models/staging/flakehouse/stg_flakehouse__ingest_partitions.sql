@@ -32,6 +32,7 @@ renamed as (
         undeclared_fields,
         is_rewritten,
         is_complete,
+        is_due_again,
         note,
         error,
         cast(_fetched_at as timestamp) as ended_at,
