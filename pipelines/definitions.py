@@ -12,5 +12,7 @@ from pipelines.settings import Settings
 @dg.definitions
 def defs() -> dg.Definitions:
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    resources = {"lake": Lake(root=Settings().lake), "connections": ConfiguredConnections()}
+    settings = Settings()
+    lake = Lake(root=settings.lake, most_rejected=settings.most_rejected)
+    resources = {"lake": lake, "connections": ConfiguredConnections()}
     return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, sensors=[connections_sensor]))

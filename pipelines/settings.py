@@ -30,6 +30,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DOTENV = ".env"
+MOST_REJECTED = 0.01
+"""Beyond this share of rejected records a partition's numbers should not be believed without a look."""
 
 
 class SettingsError(Exception):
@@ -37,13 +39,22 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """The three environment variables; relative paths are seen from the current folder."""
+    """The environment variables; relative paths are seen from the current folder."""
 
     model_config = SettingsConfigDict(env_prefix="FLAKEHOUSE_", env_file=DOTENV, extra="ignore")
 
     home: Path = Path(".flakehouse")
     lake: str = ""
     connections_file: Path = Field(Path("connections.toml"), validation_alias="FLAKEHOUSE_CONNECTIONS")
+    most_rejected: float = Field(MOST_REJECTED, ge=0, le=1)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors(include_input=False)[0]
+            name = str(first["loc"][0]).upper().removeprefix("FLAKEHOUSE_")
+            raise SettingsError(f"FLAKEHOUSE_{name}: {first['msg']}") from None
 
     def model_post_init(self, _context: Any) -> None:
         self.home = self.home.expanduser().absolute()

@@ -13,15 +13,14 @@ from pipelines.lib.answer import Answer
 from pipelines.lib.contract import Table
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, noted
 from pipelines.lib.landing import Landed
-
-# A share of refused records beyond which a table's numbers should not be believed without a look.
-_MOST_REJECTED = 0.01
+from pipelines.settings import MOST_REJECTED
 
 
 class Lake(dg.ConfigurableResource):
     """Two verbs: `merge` for tables that can be asked again, `append` for observations that cannot."""
 
     root: str
+    most_rejected: float = MOST_REJECTED
 
     async def merge(
         self, context: dg.AssetExecutionContext, table: Table, answer: Answer
@@ -80,7 +79,7 @@ class Lake(dg.ConfigurableResource):
                 metadata=_metadata(landed[each.name]),
                 check_results=[
                     check
-                    for check in _checks(each, landed[each.name])
+                    for check in _checks(each, landed[each.name], self.most_rejected)
                     if dg.AssetCheckKey(dg.AssetKey([each.source, each.name]), check.check_name or "")
                     in declared
                 ],
@@ -101,11 +100,11 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
 _CHECKS = {
     "declared_fields": "Warns of fields that the source sends and the contract does not name; they are in _raw.",
     "answer_complete": "Warns where the source told only a part; nothing was taken away for what it left out.",
-    "records_accepted": "Warns where more than 1% of the records could not be keyed or typed; see <table>__rejected.",
+    "records_accepted": "Fails where too many records could not be keyed or typed (FLAKEHOUSE_MOST_REJECTED); see <table>__rejected.",
 }
 
 
-def _checks(table: Table, landed: Landed) -> list[dg.AssetCheckResult]:
+def _checks(table: Table, landed: Landed, most_rejected: float) -> list[dg.AssetCheckResult]:
     key = dg.AssetKey([table.source, table.name])
     seen = landed.received + landed.rejected
     share = landed.rejected / seen if seen else 0.0
@@ -129,10 +128,10 @@ def _checks(table: Table, landed: Landed) -> list[dg.AssetCheckResult]:
         dg.AssetCheckResult(
             asset_key=key,
             check_name="records_accepted",
-            passed=share <= _MOST_REJECTED,
-            severity=dg.AssetCheckSeverity.WARN,
+            passed=share <= most_rejected,
+            severity=dg.AssetCheckSeverity.ERROR,
             description=f"{landed.rejected:,} of {seen:,} records rejected; why is in {table.name}__rejected",
-            metadata={"rejected": landed.rejected, "share": share},
+            metadata={"rejected": landed.rejected, "share": share, "most_rejected": most_rejected},
         ),
     ]
 
