@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +66,15 @@ class Intake:
         }
         self._sequence = secrets.randbits(62)  # those of two processes that share a journal must not meet
 
-    def add(self, page: Page) -> None:
-        """Takes one page, and hands its children on."""
+    def add(self, *pages: Page) -> None:
+        """Takes pages, and hands their children on. Small pages are best taken together."""
         with _collector_paused():
-            typed = self._typed(page)
-            first = self._add(self.table, typed, page)
-            for child in self.table.nested:
-                self._add(child.table, self._children(child, typed, first, page.fetched_at), page)
+            cut = iter(self.table.redaction.records([record for page in pages for record in page.records]))
+            for page in pages:
+                typed = self._typed(page, list(islice(cut, len(page.records))))
+                first = self._add(self.table, typed, page)
+                for child in self.table.nested:
+                    self._add(child.table, self._children(child, typed, first, page.fetched_at), page)
 
     def add_again(self, page: Page) -> None:
         """Takes records that were refused before; of a table that unfolds its records, unfolded ones as they are."""
@@ -94,11 +97,10 @@ class Intake:
         self.buffers[table.name].add(rows, first, page.fetched_at, unavailable=page.is_unavailable)
         return first
 
-    def _typed(self, page: Page) -> _Rows:
+    def _typed(self, page: Page, cut: Sequence[bytes | None]) -> _Rows:
         buffer = self.buffers[self.table.name]
         if page.is_unavailable:
             return _Rows([None], [page.place], [self.table.record()])
-        cut = self.table.redaction.records(page.records)
         raws = [record for record in cut if record is not None]
         if len(raws) < len(cut):
             error = "not JSON text; its bytes are not kept, as nothing could be cut out of them safely"
@@ -198,7 +200,7 @@ class Buffer:
     def empty_run(self) -> Path:
         """A run without rows."""
         file = self._unfinished("none")
-        runs.write_run([], self._schema, self.table.key, file, "none")
+        runs.write_run([], self._schema, self.table.key, file)
         return file
 
     def refused_in_memory(self) -> pa.Table:
@@ -283,8 +285,7 @@ class Buffer:
 
     def _write_run(self) -> None:
         unfinished = self._unfinished("rows")
-        compression = "zstd" if self._journal else "lz4"
-        runs.write_run(self._batches, self._schema, self.table.key, unfinished, compression)
+        runs.write_run(self._batches, self._schema, self.table.key, unfinished)
         self.files.append(self._kept(unfinished))
         self._batches = []
 

@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipelines.lib import lake_files
-from pipelines.lib.answer import Answer
+from pipelines.lib.answer import Answer, Page
 from pipelines.lib.contract import Table
 from pipelines.lib.intake import Buffer, Intake
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.merging import Merge, connect
 
 T = TypeVar("T")
+_RECORDS_WAITING = 500  # that came and are not taken yet; then the source waits
 _JOURNAL_SECONDS = 10.0  # of asking are lost at most when a run is killed
 
 
@@ -106,13 +107,26 @@ async def _in(worker: Executor, work: Callable[..., T], *arguments: Any) -> T:
 
 
 async def _take(answer: Answer, intake: Intake, worker: Executor) -> None:
+    """Hands pages to the thread as soon as it is free: those that came meanwhile together."""
     kept_at = time.monotonic()
-    async with aclosing(answer.pages(answer)) as pages:
-        async for page in pages:
-            await _in(worker, intake.add, page)
-            if intake.table.asked_by_parent and time.monotonic() - kept_at > _JOURNAL_SECONDS:
-                await _in(worker, intake.finish)
-                kept_at = time.monotonic()
+    came: list[Page] = []
+    handed = asyncio.ensure_future(_in(worker, intake.add))
+    try:
+        async with aclosing(answer.pages(answer)) as pages:
+            async for page in pages:
+                came.append(page)
+                is_kept_now = intake.table.asked_by_parent and time.monotonic() - kept_at > _JOURNAL_SECONDS
+                if is_kept_now or handed.done() or sum(len(each.records) for each in came) > _RECORDS_WAITING:
+                    await handed
+                    handed = asyncio.ensure_future(_in(worker, intake.add, *came))
+                    came = []
+                if is_kept_now:
+                    await handed
+                    await _in(worker, intake.finish)
+                    kept_at = time.monotonic()
+    finally:
+        await handed
+        await _in(worker, intake.add, *came)
 
 
 def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) -> dict[str, Landed]:

@@ -18,13 +18,18 @@ _ROW_GROUP_OF_A_RUN = 512  # read forward, many at once: what is open should be 
 _ROW_GROUP_OF_A_RESULT = 8_192
 
 
-def write_run(
-    batches: Sequence[pa.RecordBatch], schema: pa.Schema, key: Sequence[str], file: Path, compression: str
-) -> None:
-    """Writes these rows in the order of their key, nulls first."""
+def write_run(batches: Sequence[pa.RecordBatch], schema: pa.Schema, key: Sequence[str], file: Path) -> None:
+    """Writes these rows in the order of their key, nulls first, for one reader only: with nothing that speeds up many."""
     rows = pa.Table.from_batches(batches, schema)
     order = pc.sort_indices(rows.select(list(key)), [(name, "ascending", "at_start") for name in key])
-    pq.write_table(rows.take(order), file, compression=compression, row_group_size=_ROW_GROUP_OF_A_RUN)
+    pq.write_table(
+        rows.take(order),
+        file,
+        compression="lz4",
+        use_dictionary=False,
+        write_statistics=False,
+        row_group_size=_ROW_GROUP_OF_A_RUN,
+    )
 
 
 class Run:
