@@ -84,7 +84,7 @@ def test_a_day_past_the_retention_keeps_its_rows(tmp_path: Path) -> None:
     with serving(cloud, clock="2026-09-02T13:00:00Zx0") as lab:
         outcome = landed(lab, tmp_path)
     assert (outcome.rows, outcome.complete, outcome.is_rewritten) == (1, False, False)
-    assert "no longer answers" in outcome.note
+    assert "retention" in outcome.note
     assert held(tmp_path, TEST_EXECUTIONS)[0]["_missing_since"] is None
 
 

@@ -96,7 +96,7 @@ def test_parts_that_the_source_no_longer_answers_for_take_nothing_away(
         monkeypatch.setattr(perfecto_reporting.Export, "_refuse_forgotten", forgetting)
         outcome = landed(lab, tmp_path)
     assert (outcome.rows, outcome.complete, outcome.missing) == (400, False, 0)
-    assert "no longer answers" in outcome.note
+    assert "retention" in outcome.note
     assert not any(row["_missing_since"] for row in held(tmp_path, TEST_EXECUTIONS))
 
 
