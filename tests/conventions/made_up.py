@@ -19,19 +19,27 @@ SECRET = "a-secret-that-nobody-may-read"
 
 def record(table: Table) -> bytes:
     """The least that the contract takes as a record."""
-    return json.dumps(_required(table.record)).encode()
+    return json.dumps(_members(table.record, only_required=True)).encode()
+
+
+def full_record(table: Table) -> bytes:
+    """A record with everything that the contract names."""
+    return json.dumps(_members(table.record, only_required=False)).encode()
 
 
 def place(table: Table) -> msgspec.Struct | None:
     """Something that only the request knew."""
-    return table.place(**_required(table.place, by_attribute=True)) if table.place else None
+    return (
+        table.place(**_members(table.place, only_required=True, by_attribute=True)) if table.place else None
+    )
 
 
-def answer(table: Table, hour: int = 0) -> Answer:
+def answer(table: Table, hour: int = 0, *, is_full: bool = False) -> Answer:
     """A complete answer with one record."""
+    made = full_record(table) if is_full else record(table)
 
     async def pages(said: Answer):
-        yield Page([record(table)], ASKED_AT + timedelta(hours=hour), place(table))
+        yield Page([made], ASKED_AT + timedelta(hours=hour), place(table))
         said.complete = True
 
     return Answer(pages, ASKED_AT + timedelta(hours=hour))
@@ -51,21 +59,32 @@ def connection(kind: str) -> Connection:
     return model(**values)
 
 
-def _required(struct: type[msgspec.Struct], *, by_attribute: bool = False) -> dict[str, Any]:
+def _members(
+    struct: type[msgspec.Struct], *, only_required: bool, by_attribute: bool = False
+) -> dict[str, Any]:
     fields = msgspec.inspect.type_info(struct).fields
     return {
-        field.name if by_attribute else field.encode_name: _value(field.type)
+        field.name if by_attribute else field.encode_name: _value(field.type, only_required)
         for field in fields
-        if field.required
+        if field.required or not only_required
     }
 
 
-def _value(hint: msgspec.inspect.Type) -> Any:
+def _value(hint: msgspec.inspect.Type, only_required: bool) -> Any:
     while isinstance(hint, msgspec.inspect.Metadata):
         hint = hint.type
-    if isinstance(hint, msgspec.inspect.UnionType):
-        hint = hint.types[0]
-        return _value(hint)
-    if isinstance(hint, msgspec.inspect.IntType):
-        return 1
-    return "made-up"
+    match hint:
+        case msgspec.inspect.UnionType():
+            return _value(hint.types[0], only_required)
+        case msgspec.inspect.StructType():
+            return _members(hint.cls, only_required=only_required)
+        case msgspec.inspect.ListType():
+            return [_value(hint.item_type, only_required)]
+        case msgspec.inspect.BoolType():
+            return True
+        case msgspec.inspect.IntType():
+            return 1
+        case msgspec.inspect.RawType():
+            return {"made": "up"}
+        case _:
+            return "made-up"

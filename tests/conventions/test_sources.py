@@ -17,10 +17,9 @@ import pytest
 import yaml
 
 from pipelines.defs.sources import contracts
-from pipelines.lib import landing
+from pipelines.lib import landing, replaying
 from pipelines.lib.contract import REJECTED_SCHEMA, Table
 from pipelines.lib.lake_files import schema_file
-from pipelines.lib.replaying import owners
 from pipelines.orchestration.connections import KINDS
 from pipelines.orchestration.partitions import DAYS
 from tests.conventions import made_up
@@ -33,7 +32,7 @@ FILES = ("client.py", "contract.py", "assets.py", "doctor.py", "README.md")
 IN_THE_README = ("**Rights**: ", "**Limits**: ", "**Cut before anything is written**: ")
 CONTRACTS = list(contracts())
 TABLES = [(contract, table) for contract in CONTRACTS for table in contract.TABLES]
-OWNERS = [pair for contract in CONTRACTS for pair in owners(contract.TABLES)]
+OWNERS = [pair for contract in CONTRACTS for pair in replaying.owners(contract.TABLES)]
 
 of_each_folder = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 of_each_source = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.SOURCE)
@@ -182,6 +181,26 @@ def test_the_same_answer_again_leaves_what_is_there_untouched(table: Table, tmp_
     assert {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in before} == before
     for name, schema in ((table.name, table.schema), (f"{table.name}__rejected", REJECTED_SCHEMA)):
         assert pq.read_schema(schema_file(tmp_path, table.source, name)).equals(schema)
+
+
+@pytest.mark.parametrize(("table", "owner"), OWNERS, ids=[f"{t.source}.{t.name}" for t, _ in OWNERS])
+def test_everything_declared_is_taken_and_a_replay_of_it_changes_nothing(
+    table: Table, owner: Table, tmp_path: Path
+) -> None:
+    day = made_up.ASKED_AT.date()
+    answer = made_up.answer(table, is_full=True)
+    if table.kind == "window":
+        landed = asyncio.run(landing.merge(tmp_path, table, "made_up", day, answer))[table.name]
+    else:
+        landed = asyncio.run(landing.append(tmp_path, table, "made_up", answer, 300))[table.name]
+    assert (landed.rows, landed.rejected) == (1, 0)
+    if table.unfold is None:
+        assert dict(landed.undeclared) == {}
+    before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    (partition,) = replaying.partitions_of(tmp_path, table)
+    assert not replaying.replay(partition, table, owner).is_rewritten
+    after = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.parquet")}
+    assert {file: after[file] for file in before} == before
 
 
 @of_each_source
