@@ -2,6 +2,9 @@ PYTHON ?= python3
 FLAKEHOUSE = .venv/bin/flakehouse
 PYTEST = .venv/bin/python -m pytest
 
+# Python starts often here: what it compiled is worth keeping.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test proof bench lint format lock clean
 
@@ -46,7 +49,7 @@ clean:  ## remove .venv and everything the demo wrote
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@.venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11) and "flakehouse needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-installer.lock
-	@.venv/bin/uv pip install --quiet --python .venv --require-hashes -r requirements.lock
+	@.venv/bin/uv pip install --quiet --python .venv --require-hashes --compile-bytecode -r requirements.lock
 	@.venv/bin/uv pip install --quiet --python .venv --no-deps --no-build-isolation --editable .
 	@touch $@
 
