@@ -9,6 +9,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -36,9 +37,10 @@ class Work:
 
 @dataclass(frozen=True)
 class Kill:
-    """Before the operation of this number, or after it; a file that is written then is cut in half."""
+    """Before the n-th such operation, or after it; a file that is written then is cut in half."""
 
-    number: int
+    operation: str
+    number: int  # from 1
     is_after: bool
 
 
@@ -87,7 +89,7 @@ class _Watch:
     def __init__(self, journal: Path, kill: Kill | None) -> None:
         self._journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._kill = kill
-        self._count = 0
+        self._begun: Counter[str] = Counter()
 
     def every(
         self,
@@ -123,9 +125,12 @@ class _Watch:
 
     def _begins(self, operation: str) -> bool:
         """Notes the operation; whether the end comes right after it."""
-        number, self._count = self._count, self._count + 1
+        self._begun[operation] += 1
         os.write(self._journal, f"{operation}\n".encode())
-        if self._kill is None or number != self._kill.number:
+        if self._kill is None or (operation, self._begun[operation]) != (
+            self._kill.operation,
+            self._kill.number,
+        ):
             return False
         if not self._kill.is_after:
             _die()

@@ -25,6 +25,7 @@ from tests.proofs.crashing import Kill, Work
 from tests.proofs.lakes import Contents, contents, differing, leftovers
 
 DAY = date(2026, 6, 30)
+OPERATIONS = {"request", "write", "append", "sync", "rename", "commit", "keep", "remove"}
 ASKED_COMMANDS = re.compile(r"/test-executions/([^/?]+)/commands$")
 
 
@@ -99,6 +100,16 @@ def settled(lab: Lab) -> int:
     return count
 
 
+def drawn(case: Case, turn: int, chance: random.Random) -> Kill:
+    """Each kind of operation in its turn, one of those that come after the first request."""
+    first = case.operations.index("request")
+    operation = sorted(OPERATIONS)[turn // 2 % len(OPERATIONS)]
+    before = case.operations[:first].count(operation)
+    return Kill(
+        operation, chance.randint(before + 1, case.operations.count(operation)), chance.random() < 0.5
+    )
+
+
 def asked(lab: Lab, since: int) -> list[str]:
     """Tests whose commands were asked for, from that request on."""
     found = [ASKED_COMMANDS.search(str(request["path"])) for request in lab.requests[since:]]
@@ -118,9 +129,7 @@ def test_killed_at_any_operation_and_run_again_the_lake_ends_the_same(
         commits = case.operations.count("commit")
         while True:
             copied(case.before, work.lake)
-            number = chance.randrange(case.operations.index("request"), len(case.operations))
-            kill = Kill(number, is_after=chance.random() < 0.5)
-            ended = crashing.run(work, stage.folder / "journal", kill)
+            ended = crashing.run(work, stage.folder / "journal", drawn(case, turn, chance))
             if ended.was_killed_between_first_request_and_last_commit(commits):
                 break
             spared += 1  # how many operations there are depends on which answers come first
@@ -133,7 +142,7 @@ def test_killed_at_any_operation_and_run_again_the_lake_ends_the_same(
         assert differing(contents(work.lake), case.after) == []
         assert leftovers(work.lake) == []
     assert spared <= times
-    assert {"request", "rename", "write"} <= set(killed_at)
+    assert set(killed_at) == OPERATIONS
     by_operation = ", ".join(f"{count} at a {name}" for name, count in killed_at.most_common())
     figures.append(
         f"{times:,} kills between the first request and the last commit ({by_operation}): every end equal to an "
