@@ -33,7 +33,7 @@ from pipelines.settings import PerfectoConnection
 
 _EXPORT = "export/api/v3/test-executions"
 _PAGES_IN_A_ROW = (
-    4  # then a span is split: there is no total, and rows move from page to page while one is away
+    8  # then a span is split: nobody says how many follow, and rows move between pages meanwhile
 )
 _PROCESSING = "PROCESSING"  # the `processingStatus` of an answer that lacks results, videos or artifacts yet
 
