@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -35,13 +35,20 @@ class Answer:
     answered: set[str] | None = None
     note: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    elsewhere: dict[date, list[Page]] = field(default_factory=dict)  # what changed of other days, by day
+
+
+def told_already(pages: Sequence[Page], note: str, now: datetime) -> Answer:
+    """These pages, and no claim that there is nothing else."""
+
+    async def tell(_answer: Answer) -> AsyncGenerator[Page]:
+        for page in pages:
+            yield page
+
+    return Answer(tell, now, note=note)
 
 
 def not_asked(why: str, now: datetime) -> Answer:
     """No record, and no claim that there is none: `why` nobody was asked."""
 
-    async def nothing(_answer: Answer) -> AsyncGenerator[Page]:
-        for page in ():
-            yield page
-
-    return Answer(nothing, now, note=why)
+    return told_already((), why, now)

@@ -9,9 +9,10 @@ from pathlib import Path
 import dagster as dg
 
 from pipelines.lib import lake_files, landing
-from pipelines.lib.answer import Answer
+from pipelines.lib.answer import Answer, Page, told_already
 from pipelines.lib.contract import Table
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, noted
+from pipelines.lib.lake_files import Partition
 from pipelines.lib.landing import Landed
 from pipelines.settings import MOST_REJECTED
 
@@ -41,7 +42,41 @@ class Lake(dg.ConfigurableResource):
             day=day,
             run_id=context.run.run_id,
         )
+        for other_day, pages in sorted(answer.elsewhere.items()):
+            await self._merge_elsewhere(context, table, connection, other_day, pages, answer)
         return self._results(context, table, landed)
+
+    async def _merge_elsewhere(
+        self,
+        context: dg.AssetExecutionContext,
+        table: Table,
+        connection: str,
+        day: date,
+        pages: list[Page],
+        answer: Answer,
+    ) -> None:
+        """Lands what changed of another day, if that is held: one that was never read will be read whole."""
+        if not Partition(self._path, table.source, table.name, connection, day).data.exists():
+            return
+        changed = told_already(pages, "only what changed meanwhile; what is held stays", answer.asked_at)
+        landed = await noted(
+            self.root,
+            table,
+            connection,
+            changed,
+            landing.merge(self.root, table, connection, day, changed),
+            day=day,
+            run_id=context.run.run_id,
+        )
+        for each in table.tables:
+            if landed[each.name].is_rewritten:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        [each.source, each.name],
+                        partition=dg.MultiPartitionKey({"day": day.isoformat(), "connection": connection}),
+                        metadata=_metadata(landed[each.name]),
+                    )
+                )
 
     async def append(
         self, context: dg.AssetExecutionContext, table: Table, answer: Answer, *, interval_seconds: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipelines.defs.sources.enterprise_tester.contract import (
     STEP_RESULTS,
 )
 from pipelines.lib.http import NotAuthorised, Refused
+from simlab.api.answers import draw
 from simlab.server import Lab
 from simlab.world.model import ScriptRun
 from tests.simlab.serving import serving
@@ -87,6 +89,44 @@ def test_an_edit_after_completion_is_merged_into_the_day_of_creation(tmp_path: P
         outcome = landed(lab, tmp_path)
     (row,) = held(tmp_path, SCRIPT_RUNS)
     assert (row["actual_duration"], outcome.changed) == ("2 hours", 1)
+
+
+def test_an_edit_that_moves_no_time_is_found_when_its_day_is_read_again(tmp_path: Path) -> None:
+    silent = [n for n in range(30) if not draw(guid(f"run {n}"), "silent edit", 6)]
+    runs = [
+        script_run(f"run {n}", ASSIGNED[n], NOON, edited_at=NOON + 30 * HOUR, edited_duration="2 hours")
+        for n in silent
+    ]
+    assert runs, "a lab whose every edit moves the time proves nothing"
+    with serving(enterprise_tester=server(runs), clock="2026-03-02T18:00:00Zx0") as lab:
+        landed(lab, tmp_path)
+        before = {row["id"]: row["last_updated_at"] for row in held(tmp_path, SCRIPT_RUNS)}
+    with serving(enterprise_tester=server(runs), clock=LATER) as lab:
+        landed(lab, tmp_path)
+    rows = held(tmp_path, SCRIPT_RUNS)
+    assert {row["id"]: row["last_updated_at"] for row in rows} == before
+    assert {row["actual_duration"] for row in rows} == {"2 hours"}
+
+
+def test_a_day_tells_of_the_runs_of_other_days_that_were_changed_in_it() -> None:
+    loud = next(n for n in range(30) if draw(guid(f"run {n}"), "silent edit", 6))
+    edits = {"edited_at": NOON + 30 * HOUR, "edited_duration": "2 hours"}
+    runs = [script_run(f"run {loud}", ASSIGNED[0], NOON, **edits), script_run("other", ASSIGNED[1], NOON)]
+    next_day = datetime(2026, 3, 3, tzinfo=UTC)
+    for takes_filters in (True, False):
+        with serving(enterprise_tester=server(runs), clock=LATER) as lab:
+
+            async def ask(lab: Lab = lab, takes_filters: bool = takes_filters) -> tuple[int, Any]:
+                async with client(connection_to(lab, "et")) as source:
+                    source._takes_filters = takes_filters
+                    answer = source.script_runs(next_day, next_day + timedelta(days=1))
+                    pages = [page async for page in answer.pages(answer)]
+                    return sum(len(page.records) for page in pages), answer
+
+            own, answer = asyncio.run(ask())
+        assert (own, answer.complete, list(answer.elsewhere)) == (0, True, [THE_DAY])
+        (page,) = answer.elsewhere[THE_DAY]
+        assert [guid(f"run {loud}") in bytes(record).decode().lower() for record in page.records] == [True]
 
 
 def test_a_run_that_was_deleted_stays_and_says_since_when(tmp_path: Path) -> None:

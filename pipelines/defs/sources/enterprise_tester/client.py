@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from urllib.parse import quote
 
 import httpx
@@ -76,6 +76,7 @@ class _Listed:
     pages: list[Page]
     refusal: SourceError | None = None
     is_whole: bool = True
+    elsewhere: tuple[tuple[date, Page], ...] = ()  # runs of other days that changed in the one asked for
 
 
 class EnterpriseTester:
@@ -101,7 +102,7 @@ class EnterpriseTester:
         return self._http.answer(self._assignments)
 
     def script_runs(self, start: datetime, end: datetime) -> Answer:
-        """The runs that were created in [start, end), with their steps."""
+        """The runs that were created in [start, end), with their steps; elsewhere, those that were changed then."""
         return self._http.answer(lambda answer: self._runs(answer, start, end))
 
     def runs_of(self, assignment_id: str) -> Answer:
@@ -161,6 +162,8 @@ class EnterpriseTester:
                     unread.append(listed.refusal)
                 elif listed.is_whole:
                     answered.add(listed.assignment_id)
+                for day, page in listed.elsewhere:
+                    answer.elsewhere.setdefault(day, []).append(page)
                 for page in listed.pages:
                     yield page
         if unread and len(unread) == len(assignments):
@@ -174,15 +177,20 @@ class EnterpriseTester:
     async def _runs_of(
         self, assignment_id: str, place: ProjectPlace, start: datetime, end: datetime
     ) -> _Listed:
-        """The day's runs of one assignment. Filters are an optimisation: without them, all runs are looked through."""
+        """One assignment's runs that were created or changed in the window. The filter is an optimisation: without it,
+        all runs are looked through.
+        """
         resource = f"scriptassignment/{quote(assignment_id, safe='')}/runs"
-        created = f"CreatedAt ge datetime'{_literal(start)}' and CreatedAt lt datetime'{_literal(end)}'"
+        is_asked_for = " or ".join(
+            f"({column} ge datetime'{_literal(start)}' and {column} lt datetime'{_literal(end)}')"
+            for column in ("CreatedAt", "LastUpdatedAt")
+        )
         asked = {"$expand": "StepResults"}
         try:
             if self._takes_filters:
                 try:
                     return await self._day(
-                        resource, asked | {"$filter": created}, assignment_id, place, start, end
+                        resource, asked | {"$filter": is_asked_for}, assignment_id, place, start, end
                     )
                 except (Refused, NotAuthorised, ServerFailed) as error:
                     if error.status not in (400, 403, 500):
@@ -208,11 +216,18 @@ class EnterpriseTester:
         end: datetime,
     ) -> _Listed:
         part = Answer(lambda answer: self._listing(answer, resource, parameters), self._http.clock())
-        pages = []
+        pages: list[Page] = []
+        elsewhere: list[tuple[date, Page]] = []
         async for page in part.pages(part):
-            records = [record for record in page.records if _is_within(record, start, end)]
-            pages.append(Page(records, page.fetched_at, place))
-        return _Listed(assignment_id, [page for page in pages if page.records], is_whole=part.complete)
+            records = []
+            for record in page.records:
+                if _is_within(record, start, end):
+                    records.append(record)
+                elif day := _day_changed(record, start, end):
+                    elsewhere.append((day, Page([record], page.fetched_at, place)))
+            if records:
+                pages.append(Page(records, page.fetched_at, place))
+        return _Listed(assignment_id, pages, is_whole=part.complete, elsewhere=tuple(elsewhere))
 
     def _listing(self, answer: Answer, resource: str, parameters: Mapping[str, str]) -> AsyncGenerator[Page]:
         """All pages of a collection; complete when as many came as the server counts."""
@@ -252,12 +267,24 @@ def _name(record: bytes | msgspec.Raw) -> _Named:
 
 def _is_within(record: bytes | msgspec.Raw, start: datetime, end: datetime) -> bool:
     """Whether the run was created in the window, or last changed in it where its creation cannot be read."""
+    created, changed = _dates(record)
+    moment = created or changed
+    return moment is None or start <= moment < end  # one that says nothing will be refused, with its reason
+
+
+def _day_changed(record: bytes | msgspec.Raw, start: datetime, end: datetime) -> date | None:
+    """The day of a run that was created at another time and last changed in the window."""
+    created, changed = _dates(record)
+    is_changed = created and changed and start <= changed < end
+    return created.astimezone(UTC).date() if is_changed else None
+
+
+def _dates(record: bytes | msgspec.Raw) -> tuple[datetime | None, datetime | None]:
     try:
         dated = _read_dated(record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return True  # it will be refused, with its reason
-    moment = _moment(dated.created_at) or _moment(dated.last_updated_at)
-    return moment is None or start <= moment < end
+        return None, None
+    return _moment(dated.created_at), _moment(dated.last_updated_at)
 
 
 def _moment(text: str | None) -> datetime | None:
