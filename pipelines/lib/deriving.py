@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -60,10 +61,22 @@ def derived(table: Table, day: date | None, batch: pa.RecordBatch) -> Derived:
         for until, indices in groups.items()
     ]
     lost = [index for index, raw in enumerate(raws) if raw is None and not markers[index]]
-    pieces.append(runs.conforming(batch.take(pa.array(lost, pa.int64())), table.schema))
+    pieces.append(_as_far_as_it_goes(batch.take(pa.array(lost, pa.int64())), table.schema))
     order = np.argsort(np.array([*(i for indices in groups.values() for i in indices), *lost], np.int64))
     rows = pa.Table.from_batches(pieces, table.schema).take(pa.array(order)).combine_chunks().to_batches()
     return Derived(rows[0] if rows else pieces[-1], refused, len(lost))
+
+
+def _as_far_as_it_goes(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Rows without a record, in today's columns; a value that today's type cannot hold is null."""
+    arrays = []
+    for field in schema:
+        array = pa.nulls(batch.num_rows, field.type)
+        if field.name in batch.schema.names:
+            with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                array = batch.column(field.name).cast(field.type)
+        arrays.append(array)
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _markers(table: Table, held: dict[str, pa.Array], raws: Sequence[str | None]) -> list[bool]:
@@ -85,9 +98,9 @@ def _group(
 ) -> pa.RecordBatch:
     """Rows that were fetched on one day: what is a sane time depends on it."""
     held = batch.take(pa.array(indices, pa.int64()))
-    as_now = runs.conforming(held, table.schema)
-    arrays = {field.name: as_now.column(field.name) for field in table.place_fields}
-    arrays |= {name: as_now.column(name) for name in _KEPT if name in table.schema.names}
+    kept = {*(field.name for field in table.place_fields), *_KEPT}
+    schema = pa.schema([field for field in table.schema if field.name in kept])
+    arrays = dict(zip(schema.names, runs.conforming(held, schema).columns, strict=True))
     flags = Flags(len(indices), until)
     issues = held.column("_issues").to_pylist()
     for name in (NOT_AVAILABLE, *_flags_of_place(table)):

@@ -120,7 +120,7 @@ class _File:
             for number, batch in enumerate(file.iter_batches(_BATCH_ROWS, use_threads=False)):
                 rows, refused, _ = derived(self._table, self._day, batch)
                 files.append(self._folder / f"anew-{number}-{self._held.name}")
-                runs.write_run([rows], self._table.schema, self._table.key, files[-1], "lz4")
+                runs.write_run([rows], self._table.schema, self._table.key, files[-1])
                 self._replayed.rows -= len(refused)
                 self._replayed.refused += len(refused)
                 for reject, fetched_at in refused:
@@ -225,8 +225,8 @@ class _File:
 
 
 def owners(tables: tuple[Table, ...]) -> Iterator[tuple[Table, Table]]:
-    """Each table, and the table whose landing writes it."""
+    """Each table, and the table whose landing writes it; children first, as an accepted parent brings some along."""
     children = {child.name for table in tables for child in table.children}
     for table in tables:
         if table.name not in children:
-            yield from ((each, table) for each in table.tables)
+            yield from ((each, table) for each in reversed(table.tables))

@@ -146,6 +146,25 @@ def test_a_column_that_was_declared_later_is_filled_for_all_of_history(tmp_path:
     assert not replay(tmp_path, TEST_EXECUTIONS)[0].is_rewritten
 
 
+def test_a_column_of_another_type_is_read_anew_from_the_record(tmp_path: Path) -> None:
+    earlier = replace(
+        TEST_EXECUTIONS, record=with_type(TestExecution, job=msgspec.Raw | None, name=msgspec.Raw)
+    )
+    land(
+        tmp_path, answer_of([test("a", job={"name": "nightly", "number": 45}), test("b", name=None)]), earlier
+    )
+    assert "job" in rows(tmp_path, "test_executions")[0]
+    replay(tmp_path, TEST_EXECUTIONS)
+    assert column(tmp_path, "test_executions", "job_number") == {"a": 45, "b": None}
+    assert column(tmp_path, "test_executions", "name") == {"a": "checkout pays", "b": None}
+    strict = replace(TEST_EXECUTIONS, record=with_type(TestExecution, name=int | None))
+    (refusing,) = replay(tmp_path, strict)
+    assert (refusing.rows, refusing.refused) == (1, 1)
+    (taking,) = replay(tmp_path, TEST_EXECUTIONS)
+    assert (taking.rows, taking.accepted) == (2, 1)
+    assert column(tmp_path, "test_executions", "name") == {"a": "checkout pays", "b": None}
+
+
 def test_what_was_refused_and_is_taken_now_moves_into_the_table_with_its_children(tmp_path: Path) -> None:
     strict = replace(TEST_EXECUTIONS, record=with_type(TestExecution, owner=int | None))
     devices = [{"deviceId": "x"}, {"deviceId": 7}]
