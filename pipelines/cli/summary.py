@@ -16,7 +16,7 @@ from pipelines.cli.terminal import TABLE_WIDTH
 from pipelines.defs.sources import contracts
 
 FLAKIEST = """
-    select test_name as test, state,
+    select test_name as test, replace(evidence, '_', ' ') as "shown by",
         format('{:.0f}%', 100 * flake_rate) as rate,
         format('{:.0f} to {:.0f}%', 100 * flake_rate_low, 100 * flake_rate_high) as "90% interval",
         runs as n, failures as failed, mixed_builds as mixed, coalesce(cause, '') as cause
