@@ -33,12 +33,14 @@ class Derived(NamedTuple):
 def derived(table: Table, day: date | None, batch: pa.RecordBatch) -> Derived:
     """What only the answer knew (place, times, that there was nothing) is kept; the rest follows from `_raw`."""
     held = {name: batch.column(name) for name in batch.schema.names}
-    raws = held["_raw"].to_pylist() if "_raw" in held else [None] * batch.num_rows
+    raws: list[bytes | None] = (
+        held["_raw"].cast(pa.binary()).to_pylist() if "_raw" in held else [None] * batch.num_rows
+    )
     times: list[datetime] = held["_fetched_at"].to_pylist()
     markers = _markers(table, held, raws)
     with_raw = [index for index, raw in enumerate(raws) if raw is not None]
     cut: dict[int, bytes | None] = dict(
-        zip(with_raw, table.redaction.records([raws[index].encode() for index in with_raw]), strict=True)
+        zip(with_raw, table.redaction.records([raws[index] for index in with_raw]), strict=True)
     )
     records: dict[int, msgspec.Struct] = {}
     refused = []
@@ -79,7 +81,7 @@ def _as_far_as_it_goes(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBat
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _markers(table: Table, held: dict[str, pa.Array], raws: Sequence[str | None]) -> list[bool]:
+def _markers(table: Table, held: dict[str, pa.Array], raws: Sequence[bytes | None]) -> list[bool]:
     """Rows without a record of their own: of tables that unfold, those that say that there was nothing inside."""
     if table.unfold is None:
         return [False] * len(raws)
