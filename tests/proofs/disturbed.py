@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
@@ -33,7 +34,8 @@ class Running:
 
     def end(self, by: signal.Signals) -> int:
         """Ends the command and every process it started."""
-        os.killpg(self.process.pid, by)
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            os.killpg(self.process.pid, by)
         return self.wait()
 
 
