@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 from rich.console import Console
 
 from pipelines.cli import terminal
+from pipelines.cli.days import ranges
 from pipelines.cli.runs import Outcome, Run, Started, execute
 from pipelines.cli.terminal import CommandError
 from pipelines.orchestration import instance
@@ -92,17 +93,11 @@ def session(command: str) -> Iterator[Session]:
 
 def _days(failed: Sequence[Outcome]) -> str:
     """` 2026-01-01 to 2026-01-03, 2026-01-05 (2 not tried)`."""
-    days = sorted(date.fromisoformat(outcome.run.day) for outcome in failed if outcome.run.day)
+    days = [date.fromisoformat(outcome.run.day) for outcome in failed if outcome.run.day]
     if not days:
         return ""
-    ranges = [[days[0], days[0]]]
-    for day in days[1:]:
-        if day - ranges[-1][1] > timedelta(days=1):
-            ranges.append([day, day])
-        ranges[-1][1] = day
     untried = sum(not outcome.is_tried for outcome in failed)
-    named = ", ".join(f"{first} to {last}" if first < last else str(first) for first, last in ranges)
-    return f" {named}{f' ({untried} not tried)' if untried else ''}"
+    return f" {ranges(days)}{f' ({untried} not tried)' if untried else ''}"
 
 
 def _line(outcome: Outcome) -> str:
