@@ -6,6 +6,7 @@ However many rows there are, only one batch of each run is in memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +70,16 @@ def write_merged(
     """
     runs = [Run(file, schema) for file in files]
     try:
-        with pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer:
+        with (
+            pq.ParquetWriter(target, schema, compression="zstd", compression_level=1) as writer,
+            ThreadPoolExecutor(1, "writing") as thread,
+        ):
+            written = thread.submit(int)  # nothing yet; then one batch, while the next is put together
             for batch in order:
                 rows = _assembled(runs, batch)
-                writer.write_table(rows, row_group_size=_ROW_GROUP_OF_A_RESULT)
+                written.result()
+                written = thread.submit(writer.write_table, rows, row_group_size=_ROW_GROUP_OF_A_RESULT)
+            written.result()
     finally:
         for run in runs:
             run.close()
