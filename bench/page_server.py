@@ -25,7 +25,7 @@ def serving(pages: Path, latency_seconds: float) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:
-        server.terminate()
+        server.kill()
         server.join()
 
 

@@ -81,7 +81,7 @@ def test_a_day_has_what_completed_in_it_and_what_ended_in_it_without_saying_when
     ]  # fmt: skip
     assert {row["dt"] for row in rows} == {"2026-03-02"}
     assert landed.complete
-    assert landed.facts == {"requests": 3, "retries": 0}
+    assert (landed.facts["requests"], landed.facts["retries"]) == (3, 0)
 
 
 def test_every_ended_execution_is_in_exactly_one_day(lab: Lab, tmp_path: Path) -> None:

@@ -57,4 +57,4 @@ def test_each_docker_hosts_status_is_beside_its_id(lab: Lab, tmp_path: Path) -> 
 
     (status,) = held(tmp_path, DOCKER_HOST_STATUS)
     assert (status["_docker_host_id"], status["status"], status["reason"]) == (7, "OK", None)
-    assert landed.facts == {"requests": 2, "retries": 0}
+    assert (landed.facts["requests"], landed.facts["retries"]) == (2, 0)
