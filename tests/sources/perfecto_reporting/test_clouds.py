@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS, PLATFOR
 from pipelines.defs.sources.perfecto_reporting.due import commands_due
 from pipelines.lib import http
 from pipelines.lib.http import NotAuthorised, NotFound, SourceUnavailable
+from pipelines.lib.lake_files import Partition, locked
 from simlab.server import Lab
 from simlab.world.model import Edit
 from tests.simlab.serving import serving
@@ -116,6 +118,18 @@ def test_commands_are_asked_for_once_and_again_only_where_the_test_changed(tmp_p
         due, outcome = commands_landed(lab, tmp_path)
     assert [test.id for test in due] == [running.id]
     assert outcome.facts["requests"] == 1
+
+
+def test_what_is_due_is_not_looked_up_while_another_ingest_merges(tmp_path: Path) -> None:
+    with serving(TinyPerfecto([test_run(1, NOON)])) as lab:
+        landed(lab, tmp_path)
+        connection = connection_to(lab, "acme")
+        commands = Partition(tmp_path, COMMANDS.source, COMMANDS.name, "acme", THE_DAY)
+        with ThreadPoolExecutor(1) as elsewhere:
+            with locked(commands.folder):
+                due = elsewhere.submit(commands_due, tmp_path, connection, THE_DAY)
+                assert wait([due], timeout=0.5).not_done == {due}
+            assert [test.id for test in due.result()] == [test_run(1, NOON).id]
 
 
 def test_commands_of_failed_tests_only_or_of_none(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import duckdb
 
 from pipelines.defs.sources.perfecto_reporting.client import Test
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS, TEST_EXECUTIONS
-from pipelines.lib.lake_files import Partition, problems_named
+from pipelines.lib.lake_files import Partition, locked, problems_named
 from pipelines.lib.merging import NOT_AVAILABLE
 from pipelines.settings import PerfectoConnection
 
@@ -29,9 +29,9 @@ def commands_due(lake: str | Path, connection: PerfectoConnection, day: date) ->
     commands = Partition(root, COMMANDS.source, COMMANDS.name, connection.name, day)
     if not tests.data.exists():
         return []
-    asked = [commands.data] if commands.data.exists() else []
-    asked += sorted(commands.journal.glob("*.rows.parquet"))
-    with problems_named(root), duckdb.connect(":memory:") as database:
+    with problems_named(root), locked(commands.folder), duckdb.connect(":memory:") as database:
+        asked = [commands.data] if commands.data.exists() else []
+        asked += sorted(commands.journal.glob("*.rows.parquet"))  # gone once merged: hence the lock
         database.execute("set timezone = 'UTC'")
         rows = database.execute(
             f"""
