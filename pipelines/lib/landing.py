@@ -136,7 +136,7 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
     landed: dict[str, Landed] = {}
     publications: list[tuple[Path, Path]] = []
     with lake_files.locked(partition.folder), connect(folder) as database:
-        journal = sorted(partition.journal.glob("*.parquet")) if main.asked_by_parent else []
+        journal = sorted(partition.journal.glob("*.parquet")) if main.asked_by_parent else None
         merging = Merge(database, answer.asked_at)
         for table in main.tables:
             buffer, parent = intake.buffers[table.name], None if table is main else main
@@ -165,7 +165,7 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
                 publications.append((rejects, place.rejected.data))
         for unfinished, target in reversed(publications):
             _publish(unfinished, target)
-        for file in journal:
+        for file in journal or ():
             lake_files.remove(file)
     return landed
 
@@ -181,7 +181,7 @@ def _observe(partition: Partition, intake: Intake, answer: Answer, folder: Path)
     with connect(folder) as database:
         merging = Merge(database, answer.asked_at)
         schema = lake_files.schema_file(partition.root, table.source, table.name)
-        merging.take(table, _files(buffer, [])[0], None, schema)
+        merging.take(table, _files(buffer, None)[0], None, schema)
         merging.take_refused(table, buffer.refused_files, buffer.refused_in_memory())
         landed.duplicates = merging.choose(table, None)
         merging.set_scope(table, complete=True, answered=None, parent=None)
@@ -208,9 +208,12 @@ def _landed(buffer: Buffer, answer: Answer, path: Path) -> Landed:
     )
 
 
-def _files(buffer: Buffer, journal: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Runs and rejects: this landing's own, or whatever lies in the journal, of earlier ones too."""
-    if journal:
+def _files(buffer: Buffer, journal: list[Path] | None) -> tuple[list[Path], list[Path]]:
+    """Runs and rejects: this landing's own, or whatever lies in the journal.
+
+    That holds those of earlier landings too, and none of this one's that another has merged meanwhile.
+    """
+    if journal is not None:
         rows = [file for file in journal if file.name.endswith(".rows.parquet")]
         refused = [file for file in journal if file.name.endswith(".rejected.parquet")]
     else:

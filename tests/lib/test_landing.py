@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.defs.sources.enterprise_tester.contract import SCRIPT_RUNS, ProjectPlace
+from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS
 from pipelines.lib import intake, merging, runs
 from pipelines.lib.answer import Answer
 from pipelines.lib.http import SourceUnavailable
+from pipelines.lib.lake_files import Partition, locked
 from tests.lib.landing_of import (
+    DAY,
     FIRST_ASKED,
     NOON,
     answer_of,
@@ -337,6 +341,17 @@ def test_a_test_whose_commands_are_gone_keeps_those_that_are_held(tmp_path: Path
     ]
     (marker,) = [row for row in rows(tmp_path, "commands") if row["_issues"]]
     assert marker["_issues"] == ["not_available"]
+
+
+def test_what_another_landing_has_merged_meanwhile_is_not_looked_for(tmp_path: Path) -> None:
+    commands = Partition(tmp_path, COMMANDS.source, COMMANDS.name, "acme", DAY)
+    with ThreadPoolExecutor(2) as both:
+        with locked(commands.folder):
+            landings = [both.submit(land_commands, tmp_path, (name, STEPS[:1])) for name in "ab"]
+            while len(list(commands.journal.glob("*.rows.parquet"))) < 2:
+                assert wait(landings, timeout=0.01).not_done == set(landings)
+        assert sorted(landing.result().added for landing in landings) == [0, 2]
+    assert [place[:3] for place in _places(tmp_path)] == [("a", 0, 0), ("b", 0, 0)]
 
 
 def _files(lake: Path) -> dict[str, tuple[int, bytes]]:
