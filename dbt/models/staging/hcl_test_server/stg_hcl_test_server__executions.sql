@@ -15,7 +15,7 @@ renamed as (
         _project_id as project_id,
         id as execution_id,
         result_id,
-        status as execution_status,
+        status as vendor_status,
         message,
         cast(start_date as timestamp) as started_at,
         cast(completion_date as timestamp) as completed_at,
