@@ -1,12 +1,27 @@
-{# A connection was last heard of by the newest answer in any of its window tables. #}
+{# A connection was last heard of by the newest answer in any of its window tables. Where the answer changed nothing,
+   nothing says so but the landing. #}
 with answers as (
     select source_name, connection, fetched_at from {{ ref('int_test_runs') }}
     union all
     select 'perfecto' as source_name, connection, fetched_at from {{ ref('stg_perfecto_reporting__commands') }}
 ),
 
+landings as (
+    select * from {{ ref('fct_landings') }}
+),
+
 test_runs as (
     select * from {{ ref('fct_test_runs') }}
+),
+
+landed as (
+    select
+        case source_name when 'perfecto_reporting' then 'perfecto' else source_name end as source_name,
+        connection,
+        max(known_until) as known_until
+    from landings
+    where table_name in ('test_executions', 'script_runs')
+    group by case source_name when 'perfecto_reporting' then 'perfecto' else source_name end, connection
 ),
 
 last_answers as (
@@ -35,8 +50,11 @@ connections as (
         last_answers.connection,
         run_days.first_run_date,
         run_days.last_run_date,
-        last_answers.last_fetched_at
+        greatest(last_answers.last_fetched_at, landed.known_until) as last_fetched_at
     from last_answers
+    left join landed
+        on last_answers.source_name = landed.source_name
+        and last_answers.connection = landed.connection
     left join run_days
         on last_answers.source_name = run_days.source_name
         and last_answers.connection = run_days.connection
