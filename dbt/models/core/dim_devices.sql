@@ -1,8 +1,10 @@
+{# Test runs and device lists both describe devices, each in its own spelling. Where they disagree for good, the one that
+   changed last is believed, so that the description does not change with every report. #}
 {% set attributes = ['device_type', 'os', 'os_version', 'manufacturer', 'model', 'location'] %}
 {% set differs_from_previous -%}
-lag(seen_at) over device is null
+lag(seen_at) over previous is null
         {%- for attribute in attributes %}
-        or {{ attribute }} is distinct from lag({{ attribute }}) over device
+        or {{ attribute }} is distinct from lag({{ attribute }}) over previous
         {%- endfor %}
 {%- endset %}
 
@@ -11,11 +13,18 @@ with platforms as (
 ),
 
 test_runs as (
-    select * from {{ ref('fct_test_runs') }}
+    select * from {{ ref('int_test_runs') }}
 ),
 
-sightings as (
+observations as (
+    select *
+    from {{ ref('int_device_observations') }}
+    where {{ is_within_as_of('cast(first_observed_at as date)') }}
+),
+
+reports as (
     select
+        'test run' as reporter,
         test_runs.connection,
         platforms.device_id,
         {%- for attribute in attributes %}
@@ -27,13 +36,25 @@ sightings as (
     from platforms
     inner join test_runs on platforms.test_run_id = test_runs.test_run_id
     where platforms.device_id is not null
+    union all
+    select
+        'snapshot' as reporter,
+        connection,
+        device_id,
+        {%- for attribute in attributes %}
+        {{ attribute if attribute != 'device_type' else 'cast(null as string) as device_type' }},
+        {%- endfor %}
+        first_observed_at as seen_at,
+        null as test_run_id,
+        null as platform_index
+    from observations
 ),
 
 one_per_instant as (
     select *
-    from sightings
+    from reports
     qualify row_number() over (
-        partition by connection, device_id, seen_at order by test_run_id, platform_index
+        partition by connection, device_id, reporter, seen_at order by test_run_id, platform_index
     ) = 1
 ),
 
@@ -42,7 +63,7 @@ reported as (
         *,
         {{ differs_from_previous }} as is_other_report
     from one_per_instant
-    window device as (partition by connection, device_id order by seen_at)
+    window previous as (partition by connection, device_id, reporter order by seen_at)
 ),
 
 counted as (
@@ -50,7 +71,7 @@ counted as (
         *
         {%- for attribute in attributes %},
         count({{ attribute }}) over (
-            partition by connection, device_id order by seen_at
+            partition by connection, device_id, reporter order by seen_at
             rows between unbounded preceding and current row
         ) as {{ attribute }}_number
         {%- endfor %}
@@ -63,21 +84,75 @@ known as (
     select
         connection,
         device_id,
+        reporter,
+        seen_at
+        {%- for attribute in attributes %},
+        max({{ attribute }}) over (
+            partition by connection, device_id, reporter, {{ attribute }}_number
+        ) as {{ attribute }}
+        {%- endfor %}
+    from counted
+),
+
+news as (
+    select
+        connection,
+        device_id,
+        reporter,
+        seen_at
+        {%- for attribute in attributes %},
+        case when {{ attribute }} is distinct from lag({{ attribute }}) over previous then {{ attribute }} end as {{ attribute }}
+        {%- endfor %}
+    from known
+    window previous as (partition by connection, device_id, reporter order by seen_at)
+),
+
+-- What both say anew at the same instant is taken from the device list.
+news_by_instant as (
+    select
+        connection,
+        device_id,
+        seen_at
+        {%- for attribute in attributes %},
+        coalesce(
+            max(case when reporter = 'snapshot' then {{ attribute }} end), max({{ attribute }})
+        ) as {{ attribute }}
+        {%- endfor %}
+    from news
+    group by connection, device_id, seen_at
+),
+
+news_counted as (
+    select
+        *
+        {%- for attribute in attributes %},
+        count({{ attribute }}) over (
+            partition by connection, device_id order by seen_at
+            rows between unbounded preceding and current row
+        ) as {{ attribute }}_number
+        {%- endfor %}
+    from news_by_instant
+),
+
+believed as (
+    select
+        connection,
+        device_id,
         seen_at
         {%- for attribute in attributes %},
         max({{ attribute }}) over (
             partition by connection, device_id, {{ attribute }}_number
         ) as {{ attribute }}
         {%- endfor %}
-    from counted
+    from news_counted
 ),
 
 compared as (
     select
         *,
         {{ differs_from_previous }} as is_changed
-    from known
-    window device as (partition by connection, device_id order by seen_at)
+    from believed
+    window previous as (partition by connection, device_id order by seen_at)
 ),
 
 periods as (
