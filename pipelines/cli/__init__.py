@@ -75,6 +75,7 @@ for command in (
     commands.snapshot,
     commands.replay,
     commands.build,
+    commands.export,
     commands.dev,
     commands.simlab,
 ):

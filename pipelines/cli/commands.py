@@ -79,6 +79,18 @@ def build(
     build(as_of)
 
 
+def export(
+    what: Annotated[str, typer.Argument(metavar="TABLE|QUERY", help="As marts.test_flakiness, or a select.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Its ending is the format: .csv, .xlsx, .parquet.")
+    ],
+) -> None:
+    """A table of the published warehouse, or any query on it, as a file for another program."""
+    from pipelines.cli.exporting import export
+
+    export(what, out)
+
+
 def dev(
     port: Annotated[int, typer.Option(help="Of the Dagster UI, on loopback.")] = 3000,
 ) -> None:
