@@ -1,9 +1,11 @@
-{# A connection was last heard of by the newest answer in any of its window tables. Where the answer changed nothing,
-   nothing says so but the landing. #}
+{# A connection was last heard of by its newest answer: in a window table, or a snapshot of its devices. Where an answer
+   changed nothing, nothing says so but the landing. #}
 with answers as (
     select source_name, connection, fetched_at from {{ ref('int_test_runs') }}
     union all
     select 'perfecto' as source_name, connection, fetched_at from {{ ref('stg_perfecto_reporting__commands') }}
+    union all
+    select 'perfecto' as source_name, connection, last_observed_at as fetched_at from {{ ref('fct_device_states') }}
 ),
 
 landings as (
