@@ -7,9 +7,12 @@ under `<root>/.landing`, in the same file system, where no reader's pattern look
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import shutil
+import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +27,9 @@ from pipelines.lib.contract import REJECTED_SCHEMA, Table
 
 LANDING = ".landing"
 DATA = "data.parquet"
+_BEING_MADE_SECONDS = 3600  # nothing is being made for that long
+_SWAP = 2  # RENAME_EXCHANGE on Linux, RENAME_SWAP on macOS
+_AT_CWD = -100
 
 
 class LakeError(Exception):
@@ -77,13 +83,27 @@ def problems_named(root: Path) -> Iterator[None]:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Nobody else changes this folder's files meanwhile. A killed holder's lock goes with it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
+    handle = _locked(folder)
+    while handle is None:
+        handle = _locked(folder)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(folder: Path) -> int | None:
+    """None where another folder took this one's place while we waited."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = None
+    with contextlib.suppress(FileNotFoundError):
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.samestat(os.fstat(handle), folder.stat()):
+            return handle
+    if handle is not None:
+        os.close(handle)
+    return None
 
 
 @contextmanager
@@ -113,8 +133,11 @@ def _made_and_locked(folder: Path) -> int:
 
 def _remove_orphans(home: Path) -> None:
     for folder in home.iterdir():
-        if folder.name.startswith("."):
-            continue  # being made; if its maker was killed, an empty folder stays until it is older
+        if folder.name.startswith("."):  # being made, unless its maker was killed
+            with contextlib.suppress(OSError):
+                if time.time() - folder.stat().st_mtime > _BEING_MADE_SECONDS:
+                    folder.rmdir()
+            continue
         with contextlib.suppress(OSError):
             handle = os.open(folder, os.O_RDONLY)
             try:
@@ -128,6 +151,38 @@ def publish(unfinished: Path, target: Path) -> None:
     """Renames a finished file to its place; after a crash at any instant the old one is there, or the new one."""
     _sync(unfinished)
     os.replace(unfinished, target)  # noqa: PTH105  one place to interrupt in tests
+    _sync(target.parent)
+
+
+def publish_folder(unfinished: Path, target: Path) -> None:
+    """Exchanges a finished folder and the one in its place, in one operation of the system.
+
+    At any instant one of the two is there, as a whole; a reader that listed the old one and opens a file of it
+    afterwards is told that there is none. What was replaced lies in `unfinished` then.
+    """
+    for file in unfinished.iterdir():
+        _sync(file)
+    _sync(unfinished)
+    _exchange(unfinished, target)
+    _sync(target.parent)
+    _sync(unfinished.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    system = ctypes.CDLL(None, use_errno=True)
+    first, second = os.fsencode(one), os.fsencode(other)
+    if sys.platform == "darwin":
+        failed = system.renamex_np(first, second, ctypes.c_uint(_SWAP))
+    else:
+        failed = system.renameat2(_AT_CWD, first, _AT_CWD, second, ctypes.c_uint(_SWAP))
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, f"cannot be exchanged with another folder ({os.strerror(number)})", str(other))
+
+
+def withdraw_folder(target: Path, aside: Path) -> None:
+    """Takes a folder away from where readers look, as a whole."""
+    target.rename(aside)
     _sync(target.parent)
 
 

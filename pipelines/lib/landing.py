@@ -186,12 +186,17 @@ def _observe(partition: Partition, intake: Intake, answer: Answer, folder: Path)
         landed.duplicates = merging.choose(table, None)
         merging.set_scope(table, complete=True, answered=None, parent=None)
         landed.rows = landed.added = merging.compare(table, None).rows
+        publications: list[tuple[Path, Path]] = []
         if merging.write_rejected(table, None, rejects):
-            _publish(rejects, partition.rejected.folder / name)
+            publications.append((rejects, partition.rejected.folder / name))
         if landed.rows:
             merging.write(table, target)
-            _publish(target, partition.folder / name)
+            publications.append((target, partition.folder / name))
             landed.is_rewritten = True
+    if publications:
+        with lake_files.locked(partition.folder):  # the day's rounds may be being put into one file
+            for unfinished, place in publications:
+                _publish(unfinished, place)
     return landed
 
 

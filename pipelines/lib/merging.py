@@ -178,6 +178,7 @@ class Merge:
     def take_refused(self, table: Table, files: Sequence[Path], batches: pa.Table) -> None:
         """Looks at what could not be keyed or typed, each once."""
         self._database.register(f"{table.name}_refusals", batches)
+        same = "_parent, _place, _raw" + (", _fetched_at" if table.kind == "snapshot" else "")
         also = (
             f" union all select * from read_parquet({_list(files)}, hive_partitioning = false)"
             if files
@@ -185,7 +186,7 @@ class Merge:
         )
         self._do(f"""
             create or replace temp table {table.name}_refused as
-            select distinct on (_parent, _place, _raw) * from (select * from {table.name}_refusals{also})
+            select distinct on ({same}) * from (select * from {table.name}_refusals{also})
             order by _fetched_at desc""")
 
     def write_rejected(self, table: Table, held: Path | None, target: Path) -> int:
@@ -199,7 +200,7 @@ class Merge:
               on f._raw is not distinct from h._raw and f._place is not distinct from h._place"""
         rows = self._database.execute(f"""
             select {columns} from (select {columns} from {table.name}_refused {before if held else ""})
-            order by _parent, _key, _raw, error""").to_arrow_table()
+            order by _parent, _key, _raw, error, _fetched_at""").to_arrow_table()
         if rows.num_rows:
             pq.write_table(rows.cast(REJECTED_SCHEMA), target, compression="zstd")
         return rows.num_rows

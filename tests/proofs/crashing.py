@@ -71,7 +71,7 @@ def run(work: Work, journal: Path, kill: Kill | None = None) -> Ended:
 
 
 def _land(work: Work, journal: Path, kill: Kill | None) -> None:
-    watch = _Watch(journal, kill)
+    watch = Watch(journal, kill)
     watch.every(os, "replace", "rename")
     watch.every(os, "fsync", "sync")
     watch.every(os, "unlink", "remove")
@@ -85,7 +85,7 @@ def _land(work: Work, journal: Path, kill: Kill | None) -> None:
     asyncio.run(land_days(connections_of(work.connections), work.lake, work.days, clock_at(work.now)))
 
 
-class _Watch:
+class Watch:
     def __init__(self, journal: Path, kill: Kill | None) -> None:
         self._journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._kill = kill
