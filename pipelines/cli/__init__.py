@@ -63,13 +63,13 @@ def _keep_traceback() -> Path:
 app = typer.Typer(
     cls=OneLineErrors,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="A lakehouse for test-execution data: which tests are flaky, how busy is each device, why do tests fail.",
 )
 for command in (
     commands.demo,
+    commands.init,
     commands.doctor,
     commands.ingest,
     commands.snapshot,

@@ -34,6 +34,13 @@ def demo(
     demo(days, home)
 
 
+def init() -> None:
+    """Ask for the systems to read, look at each, and write connections.toml and .env."""
+    from pipelines.cli.first_run import init
+
+    init()
+
+
 def doctor() -> None:
     """Whether every configured system can be read, and everything here be written. Exit 1 if anything is wrong."""
     from pipelines.cli.doctor import doctor

@@ -106,7 +106,7 @@ async def _everywhere(show: Callable[[str], None]) -> list[Line]:
         Line("settings", Finding("ok", f"{settings.connections_file} names {len(connections)} connections"))
     ]
     show(str(lines[0]))
-    looks = [asyncio.create_task(_of_connection(connection, utc_now)) for connection in connections]
+    looks = [asyncio.create_task(look_at(connection)) for connection in connections]
     for look in looks:
         for line in await look:
             show(str(line))
@@ -114,7 +114,8 @@ async def _everywhere(show: Callable[[str], None]) -> list[Line]:
     return lines
 
 
-async def _of_connection(connection: Connection, clock: Callable[[], datetime]) -> list[Line]:
+async def look_at(connection: Connection, clock: Callable[[], datetime] = utc_now) -> list[Line]:
+    """One line per table of a connection, and one on its clock."""
     label = f"{connection.kind}.{connection.name}"
     contracts_of_kind = [contract for contract in contracts() if connection.kind == contract.KIND]
     answers = await asyncio.gather(
