@@ -6,7 +6,7 @@ PYTEST = .venv/bin/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test proof bench lint format lock clean
+.PHONY: help demo dev spark test proof bench lint format lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,11 +17,14 @@ demo: .venv/ready  ## two weeks of a simulated lab, from five APIs to published 
 dev: .venv/ready  ## the Dagster UI over the same project
 	@$(FLAKEHOUSE) dev
 
-test: .venv/ready-dev lint  ## every check, a small size of each proof included
+# Spark's checks skip without Java: then its half a gigabyte stays away too.
+test: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark) lint  ## every check, a small size of each proof included
 	$(PYTEST) -m "not proof" -n 2 --dist loadfile -q
 
-proof: .venv/ready-dev  ## the full sizes, in hours
+proof: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark)  ## the full sizes, in hours
 	$(PYTEST) -m proof -q
+
+spark: .venv/ready-spark  ## what `flakehouse build --target spark` needs beside Java 17
 
 bench: .venv/ready requirements-bench.lock  ## speed and memory, beside dlt and beside what the machine allows
 	@.venv/bin/uv pip install --quiet --python .venv --require-hashes -r requirements-bench.lock
@@ -40,6 +43,7 @@ lock: .venv/ready  ## the pinned requirements, anew from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --group install --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements.lock
 	.venv/bin/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-dev.lock
 	.venv/bin/uv pip compile pyproject.toml --group bench -c requirements.lock -c requirements-dev.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-bench.lock
+	.venv/bin/uv pip compile pyproject.toml --group spark -c requirements.lock -c requirements-dev.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-spark.lock
 
 clean:  ## remove .venv and everything the demo wrote
 	rm -rf .venv .flakehouse
@@ -55,4 +59,8 @@ clean:  ## remove .venv and everything the demo wrote
 
 .venv/ready-dev: .venv/ready requirements-dev.lock
 	@.venv/bin/uv pip install --quiet --python .venv --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.venv/ready-spark: .venv/ready requirements-spark.lock
+	@.venv/bin/uv pip install --quiet --python .venv --require-hashes --build-constraints requirements-spark.lock --compile-bytecode -r requirements-spark.lock
 	@touch $@
