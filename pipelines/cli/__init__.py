@@ -45,6 +45,9 @@ class OneLineErrors(TyperGroup):
         except (CommandError, SettingsError) as error:
             complain(str(error))
             return 1
+        except typer.Abort:
+            complain("stopped: a question had no answer")
+            return 1
         except Exception as error:  # noqa: BLE001 - a person gets a line, whoever mends it gets the file
             complain(f"unexpected {type(error).__name__}; the traceback is in {_keep_traceback()}")
             return 1

@@ -88,4 +88,5 @@ def test_nothing_is_written_before_a_connection_is_whole(
     said = init(*answers)
     assert said.exit_code != 0
     assert "Traceback" not in said.output
+    assert "unexpected" not in said.output
     assert list(tmp_path.iterdir()) == []
