@@ -6,94 +6,100 @@ teams as (
     select * from {{ ref('int_test_run_teams') }}
 ),
 
-failure_messages as (
-    select * from {{ ref('fct_failure_messages') }}
-),
-
 failures as (
-    select * from {{ ref('dim_failures') }}
+    select * from {{ ref('fct_failures') }}
 ),
 
-reason_categories as (
-    select * from {{ ref('failure_reason_categories') }}
+platforms as (
+    select * from {{ ref('int_perfecto_platforms') }}
 ),
 
-own_failures as (
+outages as (
+    select * from {{ ref('fct_outages') }}
+),
+
+failure_places as (
     select
-        failure_messages.test_run_id,
-        failures.failure_id,
-        failures.family_id,
-        failures.site_category,
-        failures.shipped_category
-    from failure_messages
-    inner join failures on failure_messages.failure_id = failures.failure_id
-    where failure_messages.command_key is null
+        failures.test_run_id,
+        failures.connection,
+        failures.started_at,
+        failures.started_date,
+        platforms.device_id,
+        platforms.location
+    from failures
+    left join platforms on failures.test_run_id = platforms.test_run_id
+    where not failures.is_manual_session
 ),
 
-with_failures as (
+-- A run of several devices may have started inside outages of several places: the widest explains it.
+failures_in_outages as (
     select
-        test_runs.*,
-        own_failures.failure_id,
-        own_failures.family_id,
-        case
-            when test_runs.run_status in ('failed', 'blocked') then coalesce(
-                own_failures.site_category, reason_categories.category, own_failures.shipped_category, 'unknown'
-            )
-        end as failure_category
-    from test_runs
-    left join own_failures on test_runs.test_run_id = own_failures.test_run_id
-    left join reason_categories
-        on lower(trim(test_runs.failure_reason_name)) = lower(reason_categories.failure_reason_name)
-),
-
-judged as (
-    select
-        *,
-        run_status = 'blocked' or coalesce(failure_category in ('lab', 'orchestration'), false) as is_lab_failure
-    from with_failures
+        failure_places.test_run_id,
+        outages.outage_id
+    from failure_places
+    inner join outages
+        on failure_places.connection = outages.connection
+        and failure_places.started_date = outages.outage_date
+        and failure_places.started_at between outages.started_at and outages.ended_at
+        and outages.scope_id = case outages.scope
+            when 'device' then failure_places.device_id
+            when 'location' then failure_places.location
+            else failure_places.connection
+        end
+    qualify row_number() over (
+        partition by failure_places.test_run_id
+        order by
+            case outages.scope when 'connection' then 1 when 'location' then 2 else 3 end,
+            outages.started_at,
+            outages.outage_id
+    ) = 1
 ),
 
 joined as (
     select
-        judged.source_name,
-        judged.connection,
-        judged.test_run_id,
-        judged.vendor_run_id,
-        judged.test_id,
-        judged.variant_id,
-        judged.variant,
-        judged.test_name,
-        judged.vendor_test_name,
-        judged.project_name,
-        judged.job_name,
-        judged.job_number,
-        judged.job_branch,
-        judged.build_id,
-        judged.run_status,
-        judged.vendor_status,
-        judged.started_at,
-        judged.started_date,
-        judged.ended_at,
-        judged.duration_seconds,
-        judged.owner,
+        test_runs.source_name,
+        test_runs.connection,
+        test_runs.test_run_id,
+        test_runs.vendor_run_id,
+        test_runs.test_id,
+        test_runs.variant_id,
+        test_runs.variant,
+        test_runs.test_name,
+        test_runs.vendor_test_name,
+        test_runs.project_name,
+        test_runs.job_name,
+        test_runs.job_number,
+        test_runs.job_branch,
+        test_runs.build_id,
+        test_runs.run_status,
+        test_runs.vendor_status,
+        test_runs.started_at,
+        test_runs.started_date,
+        test_runs.ended_at,
+        test_runs.duration_seconds,
+        test_runs.owner,
         teams.team,
-        judged.failure_id,
-        judged.family_id,
-        judged.failure_reason_name,
-        judged.failure_category,
-        left(judged.message, 500) as message_head,
-        judged.is_manual_session,
-        judged.is_lab_failure,
-        judged.run_status in ('passed', 'failed')
-            and not judged.is_manual_session
-            and not judged.is_lab_failure as is_counted,
-        judged.device_id,
-        judged.device_count,
-        judged.report_url,
-        judged.issues,
-        judged.missing_since
-    from judged
-    left join teams on judged.test_run_id = teams.test_run_id
+        failures.failure_id,
+        failures.family_id,
+        test_runs.failure_reason_name,
+        failures.failure_category,
+        left(test_runs.message, 500) as message_head,
+        test_runs.is_manual_session,
+        coalesce(failures.is_lab_failure, false) as is_lab_failure,
+        failures_in_outages.outage_id,
+        test_runs.run_status in ('passed', 'failed')
+            and not test_runs.is_manual_session
+            and not coalesce(failures.is_lab_failure, false)
+            and failures_in_outages.outage_id is null as is_counted,
+        test_runs.device_id,
+        test_runs.device_count,
+        test_runs.report_url,
+        test_runs.issues,
+        test_runs.missing_since
+    from test_runs
+    left join teams on test_runs.test_run_id = teams.test_run_id
+    left join failures on test_runs.test_run_id = failures.test_run_id
+    left join failures_in_outages on test_runs.test_run_id = failures_in_outages.test_run_id
 )
 
 select * from joined
