@@ -15,4 +15,7 @@ def defs() -> dg.Definitions:
     settings = Settings()
     lake = Lake(root=settings.lake, most_rejected=settings.most_rejected)
     resources = {"lake": lake, "connections": ConfiguredConnections()}
-    return dg.Definitions.merge(loaded, dg.Definitions(resources=resources, sensors=[connections_sensor]))
+    return dg.Definitions.merge(
+        loaded,
+        dg.Definitions(resources=resources, sensors=[connections_sensor], executor=dg.in_process_executor),
+    )

@@ -33,6 +33,9 @@ DOTENV = ".env"
 MOST_REJECTED = 0.01
 """Beyond this share of rejected records a partition's numbers should not be believed without a look."""
 
+SWEPT_DAYS = 30
+"""Days that are read anew every week: what age limits took of them would come back."""
+
 
 class SettingsError(Exception):
     """One clear line: which file, which key, what is wrong with it, what to do."""
@@ -47,6 +50,9 @@ class Settings(BaseSettings):
     lake: str = ""
     connections_file: Path = Field(Path("connections.toml"), validation_alias="FLAKEHOUSE_CONNECTIONS")
     most_rejected: float = Field(MOST_REJECTED, ge=0, le=1)
+    build_every_minutes: PositiveInt = 60
+    keep_days: int | None = Field(None, gt=SWEPT_DAYS)
+    keep_raw_days: int | None = Field(None, gt=SWEPT_DAYS)
 
     def __init__(self, **values: Any) -> None:
         try:

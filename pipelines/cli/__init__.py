@@ -77,6 +77,7 @@ for command in (
     commands.ingest,
     commands.snapshot,
     commands.replay,
+    commands.housekeep,
     commands.build,
     commands.export,
     commands.dev,

@@ -74,6 +74,13 @@ def replay(select: Select = None, connection: OnlyConnection = None) -> None:
     replay(select or [], connection or [])
 
 
+def housekeep() -> None:
+    """Put each day's observations into one file, and remove what is past the age limits. Safe at any time."""
+    from pipelines.cli.keeping import housekeep
+
+    housekeep()
+
+
 def build(
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="DATE", help="Ignore every run after this UTC day.")

@@ -46,6 +46,7 @@ class Run:
     partition_key: str | None = None
     job: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
+    done: str = "built, tested and published"  # what is to be said of a job that succeeded
 
     @property
     def subject(self) -> str:

@@ -104,6 +104,6 @@ def _line(outcome: Outcome) -> str:
     if outcome.error:
         return f"{outcome.run}: {'failed' if outcome.is_tried else 'not tried'}"
     if outcome.run.job:
-        return f"{outcome.run}: built, tested and published ({outcome.seconds:.0f} s)"
+        return f"{outcome.run}: {outcome.run.done} ({outcome.seconds:.0f} s)"
     rejected = f", {outcome.rejected:,} rejected" if outcome.rejected else ""
     return f"{outcome.run}: {outcome.rows.total():,} rows{rejected} ({outcome.seconds:.1f} s)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class Kept:
     files_before: int = 0  # in those folders
     without_raw: int = 0  # files that lost their `_raw`
     removed: int = 0  # partitions past their age
+    problems: list[str] = field(default_factory=list)  # one line per day that was left as it was
 
 
 def housekeep(
@@ -57,13 +58,16 @@ def housekeep(
         for table in tables:
             for partition in _places(root, table):
                 age = (today - partition.day).days
-                if keep_days is not None and age > keep_days:
-                    kept.removed += _remove(partition, table, folder)
-                    continue
-                if table.kind == "snapshot":
-                    _compact(partition, table, folder, kept, is_over=age > 0)
-                if keep_raw_days is not None and age > keep_raw_days:
-                    _forget_records(partition, table, folder, kept)
+                try:
+                    if keep_days is not None and age > keep_days:
+                        kept.removed += _remove(partition, table, folder)
+                        continue
+                    if table.kind == "snapshot":
+                        _compact(partition, table, folder, kept, is_over=age > 0)
+                    if keep_raw_days is not None and age > keep_raw_days:
+                        _forget_records(partition, table, folder, kept)
+                except (LakeError, OSError) as error:
+                    kept.problems.append(str(error))
     return kept
 
 

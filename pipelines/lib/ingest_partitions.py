@@ -17,6 +17,9 @@ from pipelines.lib.http import SourceError, utc_now
 from pipelines.lib.landing import Landed
 from pipelines.lib.redaction import Redaction
 
+ONLY_CHANGES = "only what changed meanwhile; what is held stays"
+"""Note of a landing that came along with another day's: the day as a whole was not asked for."""
+
 
 class IngestPartition(msgspec.Struct, gc=False):
     source_name: str

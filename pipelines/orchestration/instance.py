@@ -17,8 +17,8 @@ nux:
 
 concurrency:
   pools:
-    granularity: op
-    default_limit: 1   # the one pool is `warehouse`: steps that write the build database go one by one
+    granularity: run   # a run waits in the queue, and holds no place in which another's next step would go
+    default_limit: 1   # the one pool is `warehouse`: builds and housekeeping go one by one
   runs:
     max_concurrent_runs: 4
     tag_concurrency_limits:
@@ -61,6 +61,12 @@ def is_over(run: dg.DagsterRun) -> bool:
     host, _, process = run.tags.get(PROCESS_TAG, "").partition("/")
     pid, _, started = process.partition("/")
     return host == socket.gethostname() and _started(int(pid)) != started
+
+
+def is_run_over(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """True also of a run that nobody knows any more."""
+    run = instance.get_run_by_id(run_id)
+    return run is None or is_over(run)
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> None:

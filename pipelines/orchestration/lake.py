@@ -11,7 +11,7 @@ import dagster as dg
 from pipelines.lib import lake_files, landing
 from pipelines.lib.answer import Answer, Page, told_already
 from pipelines.lib.contract import Table
-from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, noted
+from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, ONLY_CHANGES, noted
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.landing import Landed
 from pipelines.settings import MOST_REJECTED
@@ -58,7 +58,7 @@ class Lake(dg.ConfigurableResource):
         """Lands what changed of another day, if that is held: one that was never read will be read whole."""
         if not Partition(self._path, table.source, table.name, connection, day).data.exists():
             return
-        changed = told_already(pages, "only what changed meanwhile; what is held stays", answer.asked_at)
+        changed = told_already(pages, ONLY_CHANGES, answer.asked_at)
         landed = await noted(
             self.root,
             table,

@@ -12,7 +12,7 @@ import pytest
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS, TEST_EXECUTIONS
 from pipelines.lib import housekeeping, lake_files, replaying
 from pipelines.lib.housekeeping import housekeep
-from pipelines.lib.lake_files import LakeError, Partition
+from pipelines.lib.lake_files import Partition
 from tests.lib.landing_of import answer_of, column, land, land_commands, rows, test
 from tests.proofs.observations import LOOKS, files, observe, seen
 
@@ -109,10 +109,24 @@ def test_what_somebody_put_into_a_day_is_named_and_not_thrown_away(tmp_path: Pat
     rounds(tmp_path, YESTERDAY, 2)
     notes = tmp_path / "made_up" / "looks" / "connection=lab" / "dt=2026-03-09" / "notes.txt"
     notes.write_text("mine")
-    with pytest.raises(LakeError, match=r"notes\.txt is not ours"):
-        housekeep(tmp_path, [LOOKS], TODAY)
+    rounds(tmp_path, YESTERDAY - timedelta(days=1), 2)
+    kept = housekeep(tmp_path, [LOOKS], TODAY)
+    assert [problem.partition(": ")[2] for problem in kept.problems] == [
+        "notes.txt is not ours; move it elsewhere"
+    ]
     assert notes.exists()
-    assert len(seen(tmp_path)) == 6
+    assert files(tmp_path) == {"2026-03-08": 1, "2026-03-09": 2}
+    assert len(seen(tmp_path)) == 12
+
+
+def test_where_folders_cannot_be_exchanged_the_rounds_stay_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(tmp_path, YESTERDAY, 2)
+    monkeypatch.setattr(lake_files, "_SWAP", 1 << 30)
+    (problem,) = housekeep(tmp_path, [LOOKS], TODAY).problems
+    assert "cannot be exchanged with another folder" in problem
+    assert files(tmp_path) == {"2026-03-09": 2}
 
 
 def test_nothing_is_put_in_place_that_has_not_every_row(
@@ -125,8 +139,8 @@ def test_nothing_is_put_in_place_that_has_not_every_row(
     monkeypatch.setattr(
         housekeeping.pq, "read_metadata", lambda file: type("M", (), {"num_rows": real(file).num_rows + 1})
     )
-    with pytest.raises(LakeError, match="left as it was"):
-        housekeep(tmp_path, [LOOKS], TODAY)
+    (problem,) = housekeep(tmp_path, [LOOKS], TODAY).problems
+    assert "left as it was" in problem
     assert files(tmp_path) == {"2026-03-09": 2}
 
 

@@ -1,0 +1,184 @@
+"""The sensors that ask for observations, days and builds. On by default; none keeps more than its last moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from types import ModuleType
+
+import dagster as dg
+
+from pipelines.defs.sources import contracts
+from pipelines.defs.upkeep import BUILD_JOB
+from pipelines.lib import landings
+from pipelines.lib.contract import Table
+from pipelines.lib.http import utc_now
+from pipelines.orchestration import cadence, partitions
+from pipelines.orchestration.cadence import Asked, Builds
+from pipelines.orchestration.connections import register
+from pipelines.orchestration.instance import FINISHED
+from pipelines.settings import SWEPT_DAYS, Connection, Settings, SettingsError, load_connections
+
+TAG = "flakehouse/cadence"
+"""On every run that a sensor asked for: what of, so that it is not asked for twice."""
+
+_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+_PRIORITY_OF_ROUNDS, _PRIORITY_OF_BUILDS, _PRIORITY_OF_TODAY = 20, 10, 5
+
+
+def _keys(kind: str) -> list[dg.AssetKey]:
+    tables = (table for contract in contracts() for table in contract.TABLES if table.kind == kind)
+    return [dg.AssetKey([table.source, table.name]) for table in tables]
+
+
+def _configured(context: dg.SensorEvaluationContext) -> Mapping[str, Connection]:
+    configured = load_connections(Settings())
+    register(context.instance, configured)  # a run of a partition that is not known yet is refused
+    return configured.all
+
+
+def _under_way(instance: dg.DagsterInstance) -> set[str]:
+    """What was asked for and has not ended."""
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED))
+    return {run.tags[TAG] for run in runs if TAG in run.tags}
+
+
+@dg.sensor(
+    asset_selection=_keys("snapshot"),
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="One round of observations per connection, every `snapshot_every_minutes` of it.",
+)
+def snapshots(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    try:
+        connections = _configured(context)
+    except SettingsError as error:
+        return dg.SkipReason(str(error))
+    now, last = utc_now(), json.loads(context.cursor or "{}")
+    under_way = _under_way(context.instance)
+    slots, requests = {}, []
+    for name, connection in connections.items():
+        what = f"snapshot/{name}"
+        keys = [
+            dg.AssetKey([table.source, table.name])
+            for contract in contracts()
+            if connection.kind == contract.KIND
+            for table in contract.TABLES
+            if table.kind == "snapshot"
+        ]
+        slots[name] = cadence.slot(now, connection.snapshot_every_minutes)
+        if keys and last.get(name) != slots[name] and what not in under_way:
+            tags = {TAG: what, "dagster/priority": str(_PRIORITY_OF_ROUNDS)}
+            requests.append(dg.RunRequest(asset_selection=keys, partition_key=name, tags=tags))
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(slots))
+
+
+@dg.sensor(
+    asset_selection=_keys("window"),
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Every hour the days that may have changed: three of look-back, missed ones, once a week thirty.",
+)
+def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    now = utc_now()
+    try:
+        connections = _configured(context)
+    except SettingsError as error:
+        return dg.SkipReason(str(error))
+    handled = json.loads(context.cursor or "{}")
+    hour = cadence.tick(now).isoformat()
+    new = [connection for name, connection in connections.items() if handled.get(name) != hour]
+    if not new:
+        return dg.SkipReason(f"the days of {hour[:16]} were asked for")
+    landed = landings.newest_of_days(Settings().lake, now.date() - timedelta(days=SWEPT_DAYS + 1))
+    under_way = _under_way(context.instance)
+    requests = [
+        request
+        for connection in new
+        for request in _days_of(connection, landed, now)
+        if request.tags[TAG] not in under_way
+    ]
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(dict.fromkeys(connections, hour)))
+
+
+def _days_of(
+    connection: Connection, landed: Mapping[landings.Place, Mapping[date, landings.Landing]], now: datetime
+) -> Iterator[dg.RunRequest]:
+    for contract in contracts():
+        tables = [table for table in contract.TABLES if table.kind == "window"]
+        if connection.kind != contract.KIND or not tables:
+            continue
+        asked = _asked(contract, tables, connection, landed)
+        for day in cadence.due_days(now, asked):
+            priority = _PRIORITY_OF_TODAY - (now.astimezone(UTC).date() - day).days
+            yield dg.RunRequest(
+                asset_selection=[dg.AssetKey([table.source, table.name]) for table in tables],
+                partition_key=partitions.key(day, connection.name),
+                tags={
+                    TAG: f"window/{contract.SOURCE}/{connection.name}/{day}",
+                    "dagster/priority": str(priority),
+                },
+            )
+
+
+def _asked(
+    contract: ModuleType,
+    tables: Iterable[Table],
+    connection: Connection,
+    landed: Mapping[landings.Place, Mapping[date, landings.Landing]],
+) -> dict[date, Asked]:
+    """By day: when the last of its tables was asked for with success; a day without one of them was not."""
+    tables = list(tables)
+    children = {child.name for table in tables for child in table.children}
+    days = [
+        landed.get((contract.SOURCE, table.name, connection.name), {})
+        for table in tables
+        if table.name not in children
+    ]
+    return {
+        day: Asked(min(of[day].at for of in days), any(of[day].is_due_again for of in days))
+        for day in set.intersection(*(set(of) for of in days))
+    }
+
+
+@dg.sensor(
+    job_name=BUILD_JOB,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="A build when the lake has changed since the last good one, every FLAKEHOUSE_BUILD_EVERY_MINUTES at most.",
+)
+def builds(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    settings, now = Settings(), utc_now()
+    every = timedelta(minutes=settings.build_every_minutes)
+    known = _builds(context.instance, settings, now)
+    if not cadence.build_is_due(now, known, every):
+        return dg.SkipReason(_why_not(known))
+    return dg.RunRequest(tags={TAG: "build", "dagster/priority": str(_PRIORITY_OF_BUILDS)})
+
+
+def _builds(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> Builds:
+    def newest(*statuses: dg.DagsterRunStatus) -> datetime | None:
+        chosen = dg.RunsFilter(job_name=BUILD_JOB, statuses=statuses or None)
+        records = instance.get_run_records(chosen, limit=1)
+        return records[0].create_timestamp.astimezone(UTC) if records else None
+
+    succeeded_at = newest(dg.DagsterRunStatus.SUCCESS)
+    since = succeeded_at or now - timedelta(days=SWEPT_DAYS)
+    return Builds(
+        started_at=newest(),
+        succeeded_at=succeeded_at,
+        changed_at=landings.last_change(settings.lake, since.date()),
+        is_building=bool(
+            instance.get_runs(filters=dg.RunsFilter(job_name=BUILD_JOB, statuses=_UNFINISHED), limit=1)
+        ),
+        is_reading=any(what.startswith("window/") for what in _under_way(instance)),
+    )
+
+
+def _why_not(known: Builds) -> str:
+    if known.is_building:
+        return "a build is under way"
+    if known.changed_at is None or (known.succeeded_at and known.changed_at < known.succeeded_at):
+        return "nothing changed since the last good build"
+    return "the last build is not long enough ago" + (", and days are being read" if known.is_reading else "")

@@ -1,0 +1,82 @@
+"""What our own runs tell of the lake: when each day was asked for, when each table was looked at, what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, ONLY_CHANGES
+from pipelines.lib.lake_files import problems_named
+
+Place = tuple[str, str, str]
+"""source, table, connection"""
+
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Landing:
+    """The newest landing of a day that answered the whole question."""
+
+    at: datetime
+    is_due_again: bool
+
+
+def newest_of_days(lake: str | Path, since: date) -> dict[Place, dict[date, Landing]]:
+    """By table and day, of the window tables that were asked for since then."""
+    found: dict[Place, dict[date, Landing]] = {}
+    for source, table, connection, day, at, is_due_again in _rows(
+        lake,
+        since,
+        """select source_name, table_name, connection, cast(day as date), max(started_at),
+                  coalesce(arg_max(is_due_again, started_at), false)
+           from landings where table_kind = 'window' and error is null and note is distinct from $only_changes
+           group by all""",
+        {"only_changes": ONLY_CHANGES},
+    ):
+        found.setdefault((source, table, connection), {})[day] = Landing(at, is_due_again)
+    return found
+
+
+def last_change(lake: str | Path, since: date) -> datetime | None:
+    """When rows last came into the lake, or changed in it."""
+    rows = _rows(
+        lake,
+        since,
+        "select max(started_at + to_seconds(coalesce(seconds, 0))) from landings where is_rewritten",
+    )
+    return rows[0][0] if rows else None
+
+
+def _rows(
+    lake: str | Path, since: date, query: str, parameters: dict[str, Any] | None = None
+) -> Sequence[tuple[Any, ...]]:
+    """The query's rows over the `landings` of these days; nothing of a lake without any."""
+    for attempt in range(_ATTEMPTS):
+        files = _files(Path(lake, INGEST_PARTITIONS.source, INGEST_PARTITIONS.name), since)
+        if not files:
+            return []
+        try:
+            with problems_named(Path(lake)), duckdb.connect(":memory:") as database:
+                database.execute("set timezone = 'UTC'")
+                return database.execute(
+                    f"""with landings as (
+                            select * from read_parquet($files, hive_partitioning = true,
+                                                       hive_types_autocast = false, union_by_name = true)
+                        ) {query}""",  # noqa: S608  one of the queries above
+                    {"files": files, **(parameters or {})},
+                ).fetchall()
+        except duckdb.IOException:  # a day's files have just become one
+            if attempt == _ATTEMPTS - 1:
+                raise
+    return []
+
+
+def _files(folder: Path, since: date) -> list[str]:
+    days = (day for day in folder.glob("connection=*/dt=*") if day.name >= f"dt={since.isoformat()}")
+    return [str(file) for day in days for file in day.glob("*.parquet")]

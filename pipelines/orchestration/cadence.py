@@ -1,0 +1,96 @@
+"""When what is read and built is due: rules over times that were handed in, so that any moment can be tested.
+
+Nothing is due because a timer rang, only because the lake lacks it: a restart, a missed night or a clock that was put
+forward or back need no rule of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from pipelines.settings import SWEPT_DAYS
+
+LOOK_BACK = timedelta(days=2)
+"""After a day's end. Late rows and re-assigned reasons come within days; what comes later, the sweep finds."""
+
+_SWEEP_WEEKDAY, _SWEEP_HOUR = 6, 3  # Sunday, 03:00 UTC
+_HOUR = timedelta(hours=1)
+_SKEW = timedelta(
+    minutes=5
+)  # a time further ahead than this was written by a clock that has been put back since
+
+
+@dataclass(frozen=True)
+class Asked:
+    """When a day was last asked for with success, and whether the source was still preparing what it told."""
+
+    at: datetime
+    is_due_again: bool = False
+
+
+def tick(now: datetime) -> datetime:
+    """The last full hour."""
+    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def sweep(now: datetime) -> datetime:
+    """When the last weekly sweep was due."""
+    hour = tick(now)
+    day = hour.replace(hour=_SWEEP_HOUR) - timedelta(days=(hour.weekday() - _SWEEP_WEEKDAY) % 7)
+    return day if day <= hour else day - timedelta(days=7)
+
+
+def due_days(now: datetime, asked: Mapping[date, Asked]) -> list[date]:
+    """Days of a source and connection that are to be read at this hour, the newest first.
+
+    Each day is asked for every hour until its look-back is over, and once after that; every day of the last 30 at
+    least once a week; and every hour while the source is still preparing it.
+    """
+    today = now.astimezone(UTC).date()
+    days = [today - timedelta(days=age) for age in range(SWEPT_DAYS + 1)]
+    return [day for day in days if _is_due(day, now, asked.get(day))]
+
+
+def _is_due(day: date, now: datetime, last: Asked | None) -> bool:
+    if last is None or last.at > now + _SKEW:
+        return True
+    if last.is_due_again and last.at < tick(now):
+        return True
+    settled = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + LOOK_BACK
+    return last.at < max(min(tick(now), settled), sweep(now))
+
+
+def slot(now: datetime, every_minutes: int) -> int:
+    """The round of observations that a moment belongs to, counted from 1970: the same whatever the time zone."""
+    return int(now.timestamp() // (60 * every_minutes))
+
+
+@dataclass(frozen=True)
+class Builds:
+    """What is known of the builds so far, and of what they would read."""
+
+    started_at: datetime | None = None  # the last one, however it ended
+    succeeded_at: datetime | None = None  # the start of the last one that was published
+    changed_at: datetime | None = None  # when the lake last changed
+    is_building: bool = False
+    is_reading: bool = False  # days are waiting to be read, or being read
+
+
+def build_is_due(now: datetime, builds: Builds, every: timedelta) -> bool:
+    """Once something changed since the last good build, and no more often than `every`.
+
+    While days are being read the build waits for them, but no longer than that again.
+    """
+    if builds.is_building or builds.changed_at is None:
+        return False
+    is_believable = builds.succeeded_at is not None and builds.succeeded_at <= now + _SKEW
+    if is_believable and builds.changed_at < builds.succeeded_at:
+        return False
+    since = now - (builds.started_at or builds.changed_at)
+    if since < timedelta(0):
+        return True
+    if builds.is_reading:
+        return since >= (2 * every if builds.started_at else every)
+    return builds.started_at is None or since >= every

@@ -1,0 +1,48 @@
+"""Rows of `flakehouse.ingest_partitions` as past landings would have left them, and a connections file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pipelines.lib import landing
+from pipelines.lib.answer import Answer, Page
+from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, IngestPartition
+
+PERFECTO = (
+    '[perfecto.{name}]\napp_url = "http://127.0.0.1:1"\ntoken = "t"\nsnapshot_every_minutes = {minutes}\n'
+)
+HCL = '[hcl.{name}]\nurl = "http://127.0.0.1:1/rest"\noffline_token = "t"\nprojects = ["1"]\n'
+
+
+def perfecto(name: str, minutes: int = 5) -> str:
+    return PERFECTO.format(name=name, minutes=minutes)
+
+
+def hcl(name: str) -> str:
+    return HCL.format(name=name)
+
+
+def tell(lake: Path, connection: str, *rows: IngestPartition, interval_seconds: int | None = None) -> None:
+    """Writes these rows, in the day of the first one's start."""
+    now = datetime.fromisoformat(rows[0].started_at)
+
+    async def pages(_answer: Answer) -> AsyncGenerator[Page]:
+        yield Page([msgspec.json.encode(row) for row in rows], now)
+
+    asyncio.run(landing.append(lake, INGEST_PARTITIONS, connection, Answer(pages, now), interval_seconds))
+
+
+def day_landed(source: str, table: str, day: date, at: datetime, **facts: Any) -> IngestPartition:
+    known = {"seconds": 1.0, "requests": 1, "rows": 5, "is_complete": True, "is_rewritten": False} | facts
+    return IngestPartition(source, table, "window", at.isoformat(), day=day.isoformat(), **known)
+
+
+def looked(source: str, table: str, at: datetime, **facts: Any) -> IngestPartition:
+    known = {"seconds": 1.0, "requests": 1, "rows": 5, "is_complete": True, "is_rewritten": True} | facts
+    return IngestPartition(source, table, "snapshot", at.isoformat(), **known)
