@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
+import secrets
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from pipelines.lib import landing
-from pipelines.lib.answer import Answer, Page
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, IngestPartition
 
 PERFECTO = (
@@ -30,12 +29,20 @@ def hcl(name: str) -> str:
 
 def tell(lake: Path, connection: str, *rows: IngestPartition, interval_seconds: int | None = None) -> None:
     """Writes these rows, in the day of the first one's start."""
-    now = datetime.fromisoformat(rows[0].started_at)
-
-    async def pages(_answer: Answer) -> AsyncGenerator[Page]:
-        yield Page([msgspec.json.encode(row) for row in rows], now)
-
-    asyncio.run(landing.append(lake, INGEST_PARTITIONS, connection, Answer(pages, now), interval_seconds))
+    moments = [datetime.fromisoformat(row.started_at) for row in rows]
+    records = [
+        {
+            **msgspec.structs.asdict(row),
+            "started_at": at,
+            "_fetched_at": at,
+            "_interval_seconds": interval_seconds,
+        }
+        for row, at in zip(rows, moments, strict=True)
+    ]
+    folder = Path(lake, INGEST_PARTITIONS.source, INGEST_PARTITIONS.name, f"connection={connection}")
+    file = folder / f"dt={moments[0].date()}" / f"{secrets.token_hex(8)}.parquet"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(records, INGEST_PARTITIONS.schema), file)
 
 
 def day_landed(source: str, table: str, day: date, at: datetime, **facts: Any) -> IngestPartition:
