@@ -3,7 +3,7 @@
    A table without any file is left out. #}
 {% macro create_source_views() %}
     {% if execute %}
-        {% for source in graph.sources.values() if source_path(source) %}
+        {% for source in graph.sources.values() if source_path(source) and is_written_before(source) %}
             {% set path = source_path(source) %}
             {% if lake_has_files(path) %}
                 {% set relation = api.Relation.create(database=source.database, schema=source.schema, identifier=source.identifier) %}
@@ -12,6 +12,15 @@
             {% endif %}
         {% endfor %}
     {% endif %}
+{% endmacro %}
+
+{# False for a table that a Python asset is yet to write: none of the selected models reads it. #}
+{% macro is_written_before(source) %}
+    {% if source.source_name != 'derived' %}{% do return(true) %}{% endif %}
+    {% for name in selected_resources if source.unique_id in graph.nodes.get(name, {}).get('depends_on', {}).get('nodes', []) %}
+        {% do return(true) %}
+    {% endfor %}
+    {% do return(false) %}
 {% endmacro %}
 
 {# Where a source table's files lie; none where the root is not set. #}

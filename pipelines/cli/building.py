@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from importlib.util import find_spec
+
 from pipelines.cli.days import parsed_day
 from pipelines.cli.runs import Outcome, Run
 from pipelines.cli.session import Session, session
 from pipelines.cli.terminal import CommandError
 
 JOB = "build_warehouse"
+SPARK = "spark"
 
 
-def build(as_of: str | None) -> None:
+def build(as_of: str | None, target: str) -> None:
     if as_of:
         as_of = parsed_day("--as-of", as_of).isoformat()
+    if target == SPARK and (reason := why_not_spark()):
+        raise CommandError(f"{reason}; nothing was built")
     with session("build") as current:
-        outcome = build_warehouse(current, as_of)
+        outcome = build_warehouse(current, as_of, target)
     if outcome.error:
         raise CommandError(f"not published, the last good build is still there: {outcome.error}")
+    if target == SPARK:
+        current.out.print(
+            "published as Parquet in marts/; warehouse/flakehouse.duckdb is what DuckDB built last, if it did"
+        )
 
 
-def build_warehouse(current: Session, as_of: str | None = None) -> Outcome:
-    config = {"resources": {"warehouse": {"config": {"as_of": as_of}}}} if as_of else {}
+def why_not_spark() -> str | None:
+    """What Spark needs and this machine lacks; None where it is all there."""
+    if not find_spec("pyspark"):
+        return "Spark is not installed: `make spark` installs it"
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        return "Spark needs Java 17, and neither `java` nor JAVA_HOME is there"
+    return None
+
+
+def build_warehouse(current: Session, as_of: str | None = None, target: str = "duckdb") -> Outcome:
+    config = {"resources": {"warehouse": {"config": {"as_of": as_of, "target": str(target)}}}}
     (outcome,) = current.make("Building the warehouse", [[Run("warehouse", job=JOB, config=config)]])
     return outcome

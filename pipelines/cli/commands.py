@@ -20,6 +20,7 @@ OnlyConnection = Annotated[
 
 class Target(StrEnum):
     duckdb = "duckdb"
+    spark = "spark"
 
 
 def demo(
@@ -85,12 +86,12 @@ def build(
     as_of: Annotated[
         str | None, typer.Option("--as-of", metavar="DATE", help="Ignore every run after this UTC day.")
     ] = None,
-    target: Annotated[Target, typer.Option(help="The engine that builds.")] = Target.duckdb,  # noqa: ARG001
+    target: Annotated[Target, typer.Option(help="The engine that builds.")] = Target.duckdb,
 ) -> None:
     """Build the warehouse from the lake, test it, and publish it."""
     from pipelines.cli.building import build
 
-    build(as_of)
+    build(as_of, target)
 
 
 def export(

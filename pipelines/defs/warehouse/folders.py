@@ -9,6 +9,7 @@ from pathlib import Path
 @dataclass(frozen=True)
 class Folders:
     home: Path  # absolute: dbt runs in its project's folder
+    target: str = "duckdb"  # the engine that builds: as dbt's profile calls it
 
     @property
     def warehouse(self) -> Path:
@@ -26,11 +27,22 @@ class Folders:
 
     @property
     def build(self) -> Path:
-        return self.warehouse / ".build"
+        """Each engine's own: what the one has built and tested says nothing about the other."""
+        return self.warehouse / (".build" if self.target == "duckdb" else f".build-{self.target}")
 
     @property
     def build_database(self) -> Path:
         return self.build / "flakehouse.duckdb"
+
+    @property
+    def spark(self) -> Path:
+        """All that Spark writes: tables, its catalog of them, and what does not fit into memory."""
+        return self.build / "spark"
+
+    @property
+    def spark_tables(self) -> Path:
+        """`<schema>.db/<table>/*.parquet`."""
+        return self.spark / "warehouse"
 
     @property
     def derived(self) -> Path:

@@ -21,8 +21,8 @@ DBT = Path(sys.executable).with_name("dbt")
 class WarehouseProject:
     """What a dbt command needs: paths are absolute, since dbt runs in the project's folder."""
 
-    def __init__(self, settings: Settings):
-        self.folders = Folders(settings.home.absolute())
+    def __init__(self, settings: Settings, target: str = "duckdb"):
+        self.folders = Folders(settings.home.absolute(), target)
         self.lake = settings.lake if "://" in settings.lake else str(Path(settings.lake).absolute())
         self.dbt_project = DbtProject(PROJECT, target_path=self.folders.dbt_target, profiles_dir=PROJECT)
 
@@ -34,9 +34,13 @@ class WarehouseProject:
     def cli(self) -> DbtCliResource:
         """dbt of this very environment, writing nothing outside the home."""
         os.environ["FLAKEHOUSE_BUILD_DB"] = str(self.folders.build_database)
+        os.environ["FLAKEHOUSE_SPARK"] = str(self.folders.spark)
         os.environ["DBT_TARGET_PATH"] = os.environ["DBT_LOG_PATH"] = str(self.folders.dbt_target)
         return DbtCliResource(
-            project_dir=self.dbt_project, profiles_dir=str(PROJECT), dbt_executable=str(DBT)
+            project_dir=self.dbt_project,
+            profiles_dir=str(PROJECT),
+            dbt_executable=str(DBT),
+            target=self.folders.target,
         )
 
     def manifest(self) -> Path:

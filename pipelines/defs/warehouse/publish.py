@@ -16,14 +16,16 @@ from pathlib import Path
 import duckdb
 from filelock import FileLock
 
+from pipelines.defs.warehouse.built import opened
 from pipelines.defs.warehouse.folders import Folders
 
 PUBLIC_SCHEMAS = ("core", "marts")
 
 
 def publish(folders: Folders) -> dict[str, int]:
-    """Publish the build database; rows per `schema.table`. One at a time, whoever asks.
+    """Publish what was built; rows per `schema.table`. One at a time, whoever asks.
 
+    Of a build by Spark it is the Parquet files alone: the database stays that of the last build by DuckDB.
     Killed at any point it leaves the last published build whole, and the next call removes what was left.
     """
     folders.warehouse.mkdir(parents=True, exist_ok=True)
@@ -34,9 +36,13 @@ def publish(folders: Folders) -> dict[str, int]:
         database = aside / folders.published.name  # another stem would break the views inside
         export = exports / name
         aside.mkdir(parents=True)
-        _copy_closed(folders.build_database, database)
-        rows = _trim_and_export(database, export)
-        _replace_database(database, folders.published)
+        if folders.target == "duckdb":
+            _copy_closed(folders.build_database, database)
+            rows = _trim_and_export(database, export)
+            _replace_database(database, folders.published)
+        else:
+            with opened(folders) as connection:
+                rows = _export(connection, export)
         _swap_link(export, folders.marts)
         _remove_old(exports, keep=name)
         shutil.rmtree(aside)
@@ -53,7 +59,6 @@ def _copy_closed(build: Path, copy: Path) -> None:
 
 def _trim_and_export(database: Path, export: Path) -> dict[str, int]:
     """Drop what readers have no use for, and write each remaining table as Parquet."""
-    rows = {}
     with duckdb.connect(database) as connection:
         schemas = connection.sql(
             "select distinct schema_name from duckdb_schemas() where database_name = current_catalog()"
@@ -62,18 +67,25 @@ def _trim_and_export(database: Path, export: Path) -> dict[str, int]:
         for (schema,) in schemas:
             if schema not in PUBLIC_SCHEMAS:
                 connection.execute(f'drop schema "{schema}" cascade')
-        tables = connection.sql(
-            "select table_schema, table_name from information_schema.tables"
-            f" where table_catalog = current_catalog() and table_schema in {PUBLIC_SCHEMAS} order by all"
-        ).fetchall()
-        for schema, table in tables:
-            file = export / schema / f"{table}.parquet"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            (count,) = connection.execute(
-                f'copy "{schema}"."{table}" to $file (format parquet, compression zstd)', {"file": str(file)}
-            ).fetchone()
-            rows[f"{schema}.{table}"] = count
+        rows = _export(connection, export)
         connection.execute("checkpoint")
+    return rows
+
+
+def _export(connection: duckdb.DuckDBPyConnection, export: Path) -> dict[str, int]:
+    """Write each table that is for readers as Parquet."""
+    rows = {}
+    tables = connection.sql(
+        "select table_schema, table_name from information_schema.tables"
+        f" where table_catalog = current_catalog() and table_schema in {PUBLIC_SCHEMAS} order by all"
+    ).fetchall()
+    for schema, table in tables:
+        file = export / schema / f"{table}.parquet"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        (count,) = connection.execute(
+            f'copy "{schema}"."{table}" to $file (format parquet, compression zstd)', {"file": str(file)}
+        ).fetchone()
+        rows[f"{schema}.{table}"] = count
     _fsync(export.rglob("*"))
     return rows
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.defs.sources import contracts
 from pipelines.defs.warehouse import publish
 from pipelines.defs.warehouse.build_state import BuildState
+from pipelines.defs.warehouse.built import opened
+from pipelines.defs.warehouse.folders import Folders
 from pipelines.defs.warehouse.project import WarehouseProject
 from pipelines.orchestration.instance import is_over
 from pipelines.orchestration.lake import Lake
@@ -26,6 +27,9 @@ BUILD = ["build", "--exclude-resource-type", "unit_test", "--indirect-selection"
 class Warehouse(dg.ConfigurableResource):
     as_of: str | None = None
     """YYYY-MM-DD: ignore every run that started after this UTC day."""
+
+    target: str = "duckdb"
+    """The engine that builds, as dbt's profile calls it."""
 
     def build(self, context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Build and test the selected models; dagster.Failure, naming what failed, unless all is well."""
@@ -42,7 +46,7 @@ class Warehouse(dg.ConfigurableResource):
 
     def query(self, context: dg.AssetExecutionContext, sql: str) -> pa.Table:
         project, _ = self._claimed(context)
-        with duckdb.connect(project.folders.build_database, read_only=True) as connection:
+        with opened(project.folders) as connection:
             return connection.sql(sql).to_arrow_table()
 
     def write_derived(self, context: dg.AssetExecutionContext, name: str, table: pa.Table) -> dict[str, Any]:
@@ -63,19 +67,19 @@ class Warehouse(dg.ConfigurableResource):
                 f"not published, as not built and tested: {', '.join(unproven)}", allow_retries=False
             )
         rows = publish.publish(project.folders)
-        return {"rows": rows, "path": dg.MetadataValue.path(project.folders.published)}
+        return {"rows": rows, "path": dg.MetadataValue.path(project.folders.marts)}
 
     def _claimed(self, context: dg.AssetExecutionContext) -> tuple[WarehouseProject, BuildState]:
-        project = WarehouseProject(Settings())
-        state = BuildState(project.folders.build)
+        project = WarehouseProject(Settings(), self.target)
+        builds = BuildState(Folders(project.folders.home).build)  # one at a time, whatever the engine
         runs = context.instance
 
         def ended(run_id: str) -> bool:
             run = runs.get_run_by_id(run_id)
             return run is None or is_over(run)
 
-        state.claim(context.run.run_id, ended)
-        return project, state
+        builds.claim(context.run.run_id, ended)
+        return project, BuildState(project.folders.build)
 
 
 def _names(context: dg.AssetExecutionContext) -> list[str]:
