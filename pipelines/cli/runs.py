@@ -191,14 +191,17 @@ def _make_run(storage: dg.DagsterInstance, run: Run, run_id: str) -> tuple[Outco
         outcome.rows[table] = metadata.get("dagster/row_count", 0)
         outcome.rejected += metadata.get("rejected", 0)
         outcome.is_due_again |= metadata.get("is_due_again", False)
+    failed = []
     for check in result.get_asset_check_evaluations():
         if not check.passed:
-            outcome.warnings.append(
-                f"{'.'.join(check.asset_key.path)}: {check.description or check.check_name}"
-            )
+            said = f"{'.'.join(check.asset_key.path)}: {check.description or check.check_name}"
+            is_error = check.severity == dg.AssetCheckSeverity.ERROR
+            (failed if is_error else outcome.warnings).append(said)
     kind = None
     if not result.success:
         outcome.error, kind = _why(result)
+    elif failed:
+        outcome.error = "; ".join(failed)
     return outcome, kind
 
 

@@ -15,6 +15,16 @@ telemetry:
 nux:
   enabled: false
 
+# Asking for thirty days takes a while: nobody's next round waits for that.
+sensors: {use_threads: true, num_workers: 4}
+schedules: {use_threads: true, num_workers: 2}
+
+# A run whose process was killed is found out, and no run lasts for ever.
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 600
+  max_runtime_seconds: 43200
+
 concurrency:
   pools:
     granularity: run   # a run waits in the queue, and holds no place in which another's next step would go
