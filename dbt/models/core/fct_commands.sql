@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'run_started_date'}) }}
+
 with commands as (
     select * from {{ ref('stg_perfecto_reporting__commands') }}
 ),
@@ -51,4 +53,6 @@ conformed as (
     inner join test_runs on listed.test_run_id = test_runs.test_run_id
 )
 
-select * from conformed
+select *
+from conformed
+where {{ is_touched('run_started_date') }}

@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', meta={'day': 'started_date'}) }}
+
 with platforms as (
     select * from {{ ref('int_perfecto_platforms') }}
 ),
 
 test_runs as (
     select * from {{ ref('fct_test_runs') }}
+    where {{ is_touched('started_date') }}
 ),
 
 devices as (

@@ -42,6 +42,7 @@ def warehouse() -> dg.Definitions:
 
     @dbt_assets(name="models_up_to_failure_messages", select=UP_TO_MESSAGES, **models)
     def up_to_messages(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
+        warehouse.begin(context)
         yield from warehouse.build(context)
 
     @dbt_assets(name="models_after_failure_families", exclude=UP_TO_MESSAGES, **models)

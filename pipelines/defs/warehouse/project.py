@@ -6,8 +6,10 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 from dagster_dbt import DbtCliResource, DbtProject
 from filelock import FileLock
 
@@ -15,6 +17,7 @@ from pipelines.defs.warehouse.folders import Folders
 from pipelines.settings import Settings
 
 PROJECT = Path(__file__).parents[3] / "dbt"
+RULES = (PROJECT, Path(__file__).parent, Path(__file__).parents[2] / "lib")
 DBT = Path(sys.executable).with_name("dbt")
 
 
@@ -56,11 +59,31 @@ class WarehouseProject:
                 mark.write_text(fingerprint)
         return path
 
+    def tables(self) -> list[str]:
+        """`schema.table` of every model and seed, as Dagster names them."""
+        nodes = json.loads(self.manifest().read_text())["nodes"].values()
+        return [
+            f"{node['schema']}.{node['name']}" for node in nodes if node["resource_type"] in ("model", "seed")
+        ]
+
+    def rules(self, as_of: str | None = None) -> str:
+        """A hash of all that makes rows out of the lake: models, seeds, variables, what is derived in Python, DuckDB."""
+        content = hashlib.sha256(f"{self.variables(as_of)} {duckdb.__version__}".encode())
+        for file in sorted(file for folder in RULES for file in _files(folder)):
+            content.update(f"{file.name} ".encode() + file.read_bytes())
+        return content.hexdigest()
+
     def _fingerprint(self) -> str:
         """Of every file of the project, of the variables, and of the environment that dbt is part of."""
         files = sorted(
             f"{file.relative_to(PROJECT)} {file.stat().st_mtime_ns} {file.stat().st_size}"
-            for file in PROJECT.rglob("*")
-            if file.is_file() and not {"target", "logs"} & set(file.relative_to(PROJECT).parts)
+            for file in _files(PROJECT)
         )
         return hashlib.sha256("\n".join([*files, self.variables(), sys.prefix]).encode()).hexdigest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Without what dbt and Python write themselves."""
+    for file in folder.rglob("*"):
+        if file.is_file() and not {"target", "logs", "__pycache__"} & set(file.relative_to(folder).parts):
+            yield file

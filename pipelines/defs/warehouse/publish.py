@@ -20,6 +20,8 @@ from pipelines.defs.warehouse.built import opened
 from pipelines.defs.warehouse.folders import Folders
 
 PUBLIC_SCHEMAS = ("core", "marts")
+OURS = "build"
+"""What the next build has to know of this one; kept in the database, not exported."""
 
 
 def publish(folders: Folders) -> dict[str, int]:
@@ -65,7 +67,7 @@ def _trim_and_export(database: Path, export: Path) -> dict[str, int]:
             " and not internal and schema_name <> 'main'"
         ).fetchall()
         for (schema,) in schemas:
-            if schema not in PUBLIC_SCHEMAS:
+            if schema not in (*PUBLIC_SCHEMAS, OURS):
                 connection.execute(f'drop schema "{schema}" cascade')
         rows = _export(connection, export)
         connection.execute("checkpoint")

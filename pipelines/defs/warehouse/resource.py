@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -10,11 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.defs.sources import contracts
-from pipelines.defs.warehouse import publish
+from pipelines.defs.warehouse import beginning, publish
+from pipelines.defs.warehouse.beginning import Beginning
 from pipelines.defs.warehouse.build_state import BuildState
 from pipelines.defs.warehouse.built import opened
 from pipelines.defs.warehouse.folders import Folders
 from pipelines.defs.warehouse.project import WarehouseProject
+from pipelines.defs.warehouse.translator import DERIVED
 from pipelines.orchestration.instance import is_over
 from pipelines.orchestration.lake import Lake
 from pipelines.settings import Settings
@@ -31,10 +34,25 @@ class Warehouse(dg.ConfigurableResource):
     target: str = "duckdb"
     """The engine that builds, as dbt's profile calls it."""
 
+    anew: bool = False
+    """Make all of history anew, whatever the last build has."""
+
+    def begin(self, context: dg.AssetExecutionContext) -> Beginning:
+        """Prepare the build database: nothing may be published before every model was built and tested on it."""
+        project, state = self._claimed(context)
+        Lake(root=project.lake).prepare(table for contract in contracts() for table in contract.TABLES)
+        if self.target == "spark":
+            begun = beginning.begin_on_spark(project.folders)
+        else:
+            rules = project.rules(self.as_of)
+            begun = beginning.begin(project.folders, Path(project.lake), rules, anew=self.anew)
+        state.begin([*project.tables(), *(".".join(key.path) for key in DERIVED.values())])
+        context.log.info(str(begun))
+        return begun
+
     def build(self, context: dg.AssetExecutionContext) -> Iterator[Any]:
         """Build and test the selected models; dagster.Failure, naming what failed, unless all is well."""
         project, state = self._claimed(context)
-        Lake(root=project.lake).prepare(table for contract in contracts() for table in contract.TABLES)
         tables = _names(context)
         state.begin(tables)
         arguments = [*BUILD, "--vars", project.variables(self.as_of)]
@@ -51,12 +69,13 @@ class Warehouse(dg.ConfigurableResource):
 
     def write_derived(self, context: dg.AssetExecutionContext, name: str, table: pa.Table) -> dict[str, Any]:
         """Replace a table that a Python asset derives, where the models that follow find it."""
-        project, _ = self._claimed(context)
+        project, state = self._claimed(context)
         folder = project.folders.derived / name
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / "part.next"
         pq.write_table(table, aside, compression="zstd")
         aside.replace(folder / "part.parquet")
+        state.prove(_names(context))
         return {"dagster/row_count": table.num_rows}
 
     def publish(self, context: dg.AssetExecutionContext) -> dict[str, Any]:

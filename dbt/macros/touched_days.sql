@@ -1,0 +1,62 @@
+{# A fact that is kept by day says so in its config: materialized='incremental', meta={'day': <column>}. Each build takes
+   the touched days out of it (clear_touched_days, a pre-hook of every model) and appends them anew (is_touched), so
+   that a day which became empty becomes empty here too. Which days: pipelines/defs/warehouse/touched.py. #}
+
+{# Days that this build makes anew, as 'YYYY-MM-DD'; none where it makes everything anew. #}
+{% macro touched_days() %}{% do return(days_of_build('touched_days')) %}{% endmacro %}
+
+{# Days that this build reads from the lake: the touched ones, and what they need beside them. #}
+{% macro read_days() %}{% do return(days_of_build('read_days')) %}{% endmacro %}
+
+{% macro days_of_build(table) %}{{ return(adapter.dispatch('days_of_build')(table)) }}{% endmacro %}
+
+{# A build on Spark has no predecessor. #}
+{% macro spark__days_of_build(table) %}{% do return(none) %}{% endmacro %}
+
+{% macro duckdb__days_of_build(table) %}
+    {% if not execute %}{% do return([]) %}{% endif %}
+    {% set relation = load_relation(api.Relation.create(database=target.database, schema='build', identifier=table)) %}
+    {% if relation is none %}{% do return(none) %}{% endif %}
+    {% do return(run_query('select cast(day as string) from ' ~ relation ~ ' order by day').columns[0].values() | list) %}
+{% endmacro %}
+
+{# True for rows of days that this build makes anew. #}
+{% macro is_touched(day) %}
+    {%- if is_incremental() -%}{{ is_one_of_days(day, touched_days()) }}{%- else -%}true{%- endif -%}
+{% endmacro %}
+
+{% macro is_one_of_days(day, days) %}
+    {%- if days is none -%}
+        true
+    {%- elif days -%}
+        {{ day }} in ({% for one in days %}cast('{{ one }}' as date){{ ', ' if not loop.last }}{% endfor %})
+    {%- else -%}
+        false
+    {%- endif -%}
+{% endmacro %}
+
+{% macro clear_touched_days() %}
+    {%- if is_incremental() and config.get('meta', {}).get('day') -%}
+        delete from {{ this }} where {{ is_one_of_days(config.get('meta').day, touched_days()) }}
+    {%- endif -%}
+{% endmacro %}
+
+{# Tests look at the rows of touched days, and once a week at all: dbt's own macro, which wraps whatever is tested. #}
+{% macro default__get_where_subquery(relation) %}
+    {%- set conditions = [config.get('where')] if config.get('where') else [] -%}
+    {%- if execute -%}
+        {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+            | selectattr('relation_name', 'equalto', relation | string) | list -%}
+        {%- if nodes and nodes[0].config.materialized == 'incremental' and not tests_in_full() -%}
+            {%- do conditions.append(is_one_of_days(nodes[0].config.meta.day, touched_days())) -%}
+        {%- endif -%}
+    {%- endif -%}
+    {%- if conditions -%}
+        {%- do return('(select * from ' ~ relation ~ ' where ' ~ conditions | join(' and ') ~ ') dbt_subquery') -%}
+    {%- endif -%}
+    {%- do return(relation) -%}
+{% endmacro %}
+
+{% macro tests_in_full() %}
+    {% do return(touched_days() is none or run_query('select tests_in_full from build.this_build').columns[0].values()[0]) %}
+{% endmacro %}
