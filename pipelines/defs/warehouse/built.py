@@ -18,7 +18,7 @@ def opened(folders: Folders) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         return
     with duckdb.connect() as connection:
-        for table in sorted(folders.spark_tables.glob("*.db/*")):
+        for table in sorted({file.parent for file in folders.spark_tables.glob("*.db/*/*.parquet")}):
             schema = table.parent.name.removesuffix(".db")
             connection.execute(f'create schema if not exists "{schema}"')
             connection.read_parquet(str(table / "*.parquet")).create_view(f'"{schema}"."{table.name}"')
