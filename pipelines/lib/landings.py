@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from pipelines.lib.lake_files import problems_named
 Place = tuple[str, str, str]
 """source, table, connection"""
 
+NOBODY_ASKED = "nobody was asked"  # in the note of a table that the connection does not name an address for
 _ATTEMPTS = 3
 
 
@@ -30,7 +30,7 @@ class Landing:
 def newest_of_days(lake: str | Path, since: date) -> dict[Place, dict[date, Landing]]:
     """By table and day, of the window tables that were asked for since then."""
     found: dict[Place, dict[date, Landing]] = {}
-    for source, table, connection, day, at, is_due_again in _rows(
+    for source, table, connection, day, at, is_due_again in rows(
         lake,
         since,
         """select source_name, table_name, connection, cast(day as date), max(started_at),
@@ -45,32 +45,37 @@ def newest_of_days(lake: str | Path, since: date) -> dict[Place, dict[date, Land
 
 def last_change(lake: str | Path, since: date) -> datetime | None:
     """When rows last came into the lake, or changed in it."""
-    rows = _rows(
+    found = rows(
         lake,
         since,
         "select max(started_at + to_seconds(coalesce(seconds, 0))) from landings where is_rewritten",
     )
-    return rows[0][0] if rows else None
+    return found[0][0] if found else None
 
 
-def _rows(
+def rows(
     lake: str | Path, since: date, query: str, parameters: dict[str, Any] | None = None
-) -> Sequence[tuple[Any, ...]]:
+) -> list[tuple[Any, ...]]:
     """The query's rows over the `landings` of these days; nothing of a lake without any."""
+    landed = """with landings as (
+        select * from read_parquet($files, hive_partitioning = true, hive_types_autocast = false,
+                                   union_by_name = true)) """
+    folder = Path(lake, INGEST_PARTITIONS.source, INGEST_PARTITIONS.name)
+    return read(folder, since, landed + query, parameters)
+
+
+def read(
+    folder: Path, since: date, query: str, parameters: dict[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
+    """The query's rows over a table's `$files` of these days; nothing where there is none."""
     for attempt in range(_ATTEMPTS):
-        files = _files(Path(lake, INGEST_PARTITIONS.source, INGEST_PARTITIONS.name), since)
+        files = _files(folder, since)
         if not files:
             return []
         try:
-            with problems_named(Path(lake)), duckdb.connect(":memory:") as database:
+            with problems_named(folder), duckdb.connect(":memory:") as database:
                 database.execute("set timezone = 'UTC'")
-                return database.execute(
-                    f"""with landings as (
-                            select * from read_parquet($files, hive_partitioning = true,
-                                                       hive_types_autocast = false, union_by_name = true)
-                        ) {query}""",  # noqa: S608  one of the queries above
-                    {"files": files, **(parameters or {})},
-                ).fetchall()
+                return database.execute(query, {"files": files, **(parameters or {})}).fetchall()
         except duckdb.IOException:  # a day's files have just become one
             if attempt == _ATTEMPTS - 1:
                 raise
