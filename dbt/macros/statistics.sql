@@ -89,8 +89,85 @@
 {% endmacro %}
 
 {# Benjamini-Hochberg's q of each row's p_value, over every row of the relation. #}
-{% macro benjamini_hochberg(p_value, tie_breakers) %}
+{% macro benjamini_hochberg(p_value) %}
     least(1e0, min({{ p_value }} * tests / p_rank) over (
         order by p_rank desc rows between unbounded preceding and current row
     ))
 {% endmacro %}
+
+{# Fisher's one-sided exact test of each row of a CTE, as further CTEs; the last one is `fisher_tails`, with `test_id`
+   and `p_value`: how likely the sample would have at least so many of all failures, did it fail like the base.
+   The CTE has one row per `test_id` with `sample_runs, sample_failures, base_runs, base_failures`.
+   Weights of the hypergeometric distribution follow from their ratios, and are scaled by the largest of a test. #}
+{% macro fisher_tails(cases) %}
+fisher_tables as (
+    select
+        test_id,
+        sample_failures,
+        sample_runs,
+        sample_failures + base_failures as failures,
+        sample_runs + base_runs as runs,
+        greatest(0, sample_failures - (base_runs - base_failures)) as fewest,
+        least(sample_runs, sample_failures + base_failures) as most
+    from {{ cases }}
+),
+
+fisher_ranges as (
+    select
+        *,
+        {{ int_range('fewest', 'most') }} as possible
+    from fisher_tables
+),
+
+fisher_steps as (
+    select
+        fisher_ranges.test_id,
+        fisher_ranges.sample_failures,
+        fisher_ranges.sample_runs,
+        fisher_ranges.failures,
+        fisher_ranges.runs,
+        fisher_ranges.fewest,
+        u.x
+    from fisher_ranges, lateral unnest(fisher_ranges.possible) as u(x)
+),
+
+fisher_weights as (
+    select
+        test_id,
+        sample_failures,
+        x,
+        sum({{ ln_hypergeometric_step('sample_runs', 'failures', 'runs', 'fewest', 'x') }}) over (
+            partition by test_id order by x rows between unbounded preceding and current row
+        ) as ln_weight
+    from fisher_steps
+),
+
+fisher_scaled as (
+    select
+        test_id,
+        sample_failures,
+        x,
+        exp(ln_weight - max(ln_weight) over (partition by test_id)) as weight
+    from fisher_weights
+),
+
+fisher_tails as (
+    select
+        test_id,
+        least(1e0, sum(case when x >= sample_failures then weight else 0e0 end) / sum(weight)) as p_value
+    from fisher_scaled
+    group by test_id
+)
+{%- endmacro %}
+
+{# Natural logarithm of the ratio of two neighbouring hypergeometric probabilities, P(x) / P(x - 1), of x failures in
+   the sample; 0 for the fewest that there can be. #}
+{% macro ln_hypergeometric_step(sample_runs, failures, runs, fewest, x) %}
+    case
+        when {{ x }} = {{ fewest }} then 0e0
+        else ln(
+            cast({{ failures }} - {{ x }} + 1 as double) * ({{ sample_runs }} - {{ x }} + 1)
+                / (cast({{ x }} as double) * ({{ runs }} - {{ failures }} - {{ sample_runs }} + {{ x }}))
+        )
+    end
+{%- endmacro %}

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from .fixture_lake import build_lake, write_families
+from .fixture_lake import build_lake, write_families, write_segments
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt"
 
@@ -55,6 +55,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
             "select failure_id, template, min(occurred_at) as first_seen_at from core.fct_failure_messages group by all"
         )
         write_families(built.derived, templates.to_arrow_table())
+    days = ("--select", "+fct_test_days", "+dim_connections", "--exclude", "+fct_failure_messages")
+    built.dbt("build", *days, "--indirect-selection", "buildable")
+    with duckdb.connect(str(built.database), read_only=True) as half_built:
+        write_segments(built.derived, lambda sql: half_built.sql(sql).to_arrow_table())
     built.dbt("build")
     return built
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.lib import changepoints
 from pipelines.lib.failure_families import failure_families
 
 from .lake_writer import FETCHED_AT, write_rows, write_schema_files
@@ -69,6 +71,13 @@ def write_families(derived: Path, templates: pa.Table) -> None:
     path = derived / "failure_families" / "failure_families.parquet"
     path.parent.mkdir(parents=True)
     pq.write_table(failure_families(templates), path)
+
+
+def write_segments(derived: Path, query: Callable[[str], pa.Table]) -> None:
+    """The other such table: segments of these tests' histories."""
+    path = derived / "test_segments" / "test_segments.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(changepoints.segments(query), path)
 
 
 def _acme(lake: Path) -> None:

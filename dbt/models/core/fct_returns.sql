@@ -8,6 +8,7 @@ with runs as (
         runs.ordered_at,
         runs.is_failure,
         builds.is_wholly_failed,
+        builds.segment,
         sum(case when runs.is_failure then 0 else 1 end) over (
             partition by runs.test_id, runs.variant_id order by runs.ordered_at, runs.test_run_id
         ) - case when runs.is_failure then 0 else 1 end as passes_before
@@ -29,6 +30,7 @@ select
     max(case when not is_failure then test_run_id end) as returned_test_run_id,
     max(case when not is_failure then ordered_at end) as returned_at,
     count(*) filter (where is_failure) as failures,
+    case when min(segment) = max(segment) then min(segment) end as segment,
     bool_or(is_failure and is_wholly_failed) as is_break
 from runs
 group by source_name, connection, test_id, variant_id, passes_before

@@ -11,6 +11,10 @@ with runs as (
         and {{ is_in_window('runs.started_date', 'connections.last_run_date') }}
 ),
 
+segments as (
+    select * from {{ ref('fct_test_segments') }}
+),
+
 verdicts as (
     select
         source_name,
@@ -19,6 +23,7 @@ verdicts as (
         build_key,
         has_build,
         variant_id,
+        min(ordered_at) as first_run_at,
         count(*) as attempts,
         count(*) filter (where is_failure) as failures,
         count(*) filter (where is_return_in_verdict) as returns,
@@ -37,6 +42,7 @@ builds as (
         test_id,
         build_key,
         has_build,
+        min(first_run_at) as first_run_at,
         count(*) as verdicts,
         count(*) filter (where attempts = 1) as single_attempt_verdicts,
         cast(sum(attempts) as bigint) as attempts,
@@ -59,20 +65,25 @@ beside_others as (
 )
 
 select
-    source_name,
-    connection,
-    test_id,
-    build_key,
-    has_build,
-    verdicts,
-    single_attempt_verdicts,
-    attempts,
-    failures,
-    returns_on_one_variant,
-    is_mixed,
-    has_failed_verdict,
-    attempts >= 2 and failures = attempts as is_wholly_failed,
-    {{ is_solidly_failing('attempts', 'failures', 'other_attempts', 'other_failures') }} as is_solidly_failing,
-    is_newest,
-    wasted_seconds
-from beside_others
+    builds.source_name,
+    builds.connection,
+    builds.test_id,
+    builds.build_key,
+    builds.has_build,
+    segments.segment,
+    builds.verdicts,
+    builds.single_attempt_verdicts,
+    builds.attempts,
+    builds.failures,
+    builds.returns_on_one_variant,
+    builds.is_mixed,
+    builds.has_failed_verdict,
+    builds.attempts >= 2 and builds.failures = builds.attempts as is_wholly_failed,
+    {{ is_solidly_failing('builds.attempts', 'builds.failures', 'builds.other_attempts', 'builds.other_failures') }} as is_solidly_failing,
+    builds.is_newest,
+    builds.wasted_seconds
+from beside_others as builds
+left join segments
+    on builds.test_id = segments.test_id
+    and builds.first_run_at >= segments.started_at
+    and (builds.first_run_at < segments.next_started_at or segments.next_started_at is null)

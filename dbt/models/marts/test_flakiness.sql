@@ -21,6 +21,10 @@ returns as (
     select * from {{ ref('fct_returns') }}
 ),
 
+changes as (
+    select * from {{ ref('fct_test_changes') }}
+),
+
 run_totals as (
     select
         source_name,
@@ -56,11 +60,21 @@ build_totals as (
     group by test_id
 ),
 
+segment_returns as (
+    select
+        test_id,
+        segment,
+        count(*) as returns
+    from returns
+    where segment is not null and not is_break
+    group by test_id, segment
+),
+
 separate_returns as (
     select
         test_id,
-        count(*) filter (where not is_break) as returns
-    from returns
+        max(returns) as returns
+    from segment_returns
     group by test_id
 ),
 
@@ -115,6 +129,11 @@ flake_rates as (
 measured as (
     select
         run_totals.*,
+        changes.is_worse,
+        changes.is_clear,
+        changes.changed_after,
+        changes.changed_before,
+        changes.clean_runs_to_clear as clean_runs_after_change,
         cast(run_totals.failures as double) / nullif(run_totals.runs, 0) as failure_rate,
         build_totals.builds,
         build_totals.mixed_builds,
@@ -138,6 +157,9 @@ measured as (
     inner join flake_rates on run_totals.test_id = flake_rates.test_id
     left join separate_returns on run_totals.test_id = separate_returns.test_id
     left join device_bound on run_totals.test_id = device_bound.test_id
+    left join changes
+        on run_totals.test_id = changes.test_id
+        and cast(changes.started_at as date) between run_totals.window_start and run_totals.window_end
 ),
 
 evident as (
@@ -160,6 +182,8 @@ judged as (
         case
             when runs >= {{ var('broken_min_runs') }} and failures = runs then 'broken'
             when runs < {{ var('min_runs') }} then 'insufficient'
+            when is_worse then 'regressed'
+            when is_clear then 'fixed'
             when flaky_evidence is not null then 'flaky'
             when is_newest_build_failed then 'failing'
             when flake_rate_high <= {{ var('stable_max_flake_rate') }} then 'stable'
@@ -211,8 +235,13 @@ select
     state,
     evidence,
     cause,
+    case when state in ('regressed', 'fixed') then changed_after end as changed_after,
+    case when state in ('regressed', 'fixed') then changed_before end as changed_before,
     wasted_device_minutes,
-    {{ clean_runs_to_clear('flake_rate') }} as clean_runs_to_clear,
+    case
+        when state = 'fixed' then clean_runs_after_change
+        else {{ clean_runs_to_clear('flake_rate') }}
+    end as clean_runs_to_clear,
     state = 'flaky'
         and flake_rate_low > {{ var('quarantine_min_flake_rate') }}
         and mixed_builds >= {{ var('flaky_mixed_builds') }}

@@ -1,4 +1,5 @@
-"""The warehouse's assets: models up to the failure messages, families of them, the other models, publication."""
+"""The warehouse's assets: models up to the failure messages, families of them, models up to the tests' days, segments
+of those, the other models, publication."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from pipelines.lib import failure_families as families
 from pipelines.settings import Settings
 
 UP_TO_MESSAGES = "+fct_failure_messages"
+UP_TO_DAYS = "+fct_test_days +dim_connections"
 POOL = "warehouse"
 
 
@@ -45,13 +47,16 @@ def warehouse() -> dg.Definitions:
         warehouse.begin(context)
         yield from warehouse.build(context)
 
-    @dbt_assets(name="models_after_failure_families", exclude=UP_TO_MESSAGES, **models)
-    def after_families(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
+    @dbt_assets(name="models_up_to_test_days", select=UP_TO_DAYS, exclude=UP_TO_MESSAGES, **models)
+    def up_to_days(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
         yield from warehouse.build(context)
 
-    public = [
-        key for asset in (up_to_messages, after_families) for key in asset.keys if key.path[0] != "staging"
-    ]
+    @dbt_assets(name="models_after_test_segments", exclude=f"{UP_TO_MESSAGES} {UP_TO_DAYS}", **models)
+    def after_segments(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
+        yield from warehouse.build(context)
+
+    parts = (up_to_messages, up_to_days, after_segments)
+    public = [key for part in parts for key in part.keys if key.path[0] != "staging"]
 
     @dg.asset(
         key=["warehouse", "published"],
@@ -70,7 +75,7 @@ def warehouse() -> dg.Definitions:
         description="Builds and tests every model on the lake as it is, and publishes the result.",
     )
     return dg.Definitions(
-        assets=[up_to_messages, after_families, failure_families, published],
+        assets=[*parts, failure_families, published],
         jobs=[build],
         resources={"warehouse": Warehouse()},
     )

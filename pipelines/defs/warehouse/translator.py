@@ -9,9 +9,10 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator
 
 FAILURE_FAMILIES = dg.AssetKey(["core", "failure_families"])
+TEST_SEGMENTS = dg.AssetKey(["core", "test_segments"])
 
 # Tables that a Python asset writes between two groups of models: dbt knows them as sources.
-DERIVED = {"failure_families": FAILURE_FAMILIES}
+DERIVED = {"failure_families": FAILURE_FAMILIES, "test_segments": TEST_SEGMENTS}
 
 
 class Translator(DagsterDbtTranslator):
