@@ -25,13 +25,14 @@ from pipelines.lib import lake_files, runs
 from pipelines.lib.answer import Page
 from pipelines.lib.columns import TIMESTAMP, Flags
 from pipelines.lib.contract import REJECTED_SCHEMA, Child, Reject, Table
-from pipelines.lib.merging import NOT_AVAILABLE, PARENT_SEQUENCE, SEQUENCE
+from pipelines.lib.merging import NOT_AVAILABLE, PARENT_SEQUENCE, SEQUENCE, run_schema
 
 # A batch is large enough for Arrow's cost per batch to vanish, and small enough to hold a few of them.
 _BATCH_ROWS = 16_384
 _BATCH_BYTES = 24 << 20
 _RUN_BYTES = 32 << 20  # of finished batches per table; beyond, they become a run on the disk
 _DRIFT_BUDGET = 1_000  # records per answer that are looked through for undeclared fields
+ROWS, REJECTED = f"rows{runs.SUFFIX}", "rejected.parquet"  # how files in a journal end
 UNTYPABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -151,9 +152,7 @@ class Buffer:
         self._refused: list[tuple[Reject, datetime]] = []
         self._drift_budget = _DRIFT_BUDGET
         self._key_only = _key_reader(table)
-        self._schema = pa.schema(
-            [*table.schema, pa.field(SEQUENCE, pa.int64()), pa.field(PARENT_SEQUENCE, pa.int64())]
-        )
+        self._schema = run_schema(table)
         self._clear()
 
     def typed(self, rows: _Rows, fetched_at: datetime, known: Sequence[Any] | None = None) -> _Rows:
@@ -199,7 +198,7 @@ class Buffer:
 
     def empty_run(self) -> Path:
         """A run without rows."""
-        file = self._unfinished("none")
+        file = self._unfinished(f"none{runs.SUFFIX}")
         runs.write_run([], self._schema, self.table.key, file)
         return file
 
@@ -284,20 +283,20 @@ class Buffer:
         return pa.RecordBatch.from_arrays([arrays[name] for name in self._schema.names], schema=self._schema)
 
     def _write_run(self) -> None:
-        unfinished = self._unfinished("rows")
+        unfinished = self._unfinished(ROWS)
         runs.write_run(self._batches, self._schema, self.table.key, unfinished)
         self.files.append(self._kept(unfinished))
         self._batches = []
 
     def _spill_refused(self) -> None:
         if self._refused:
-            unfinished = self._unfinished("rejected")
+            unfinished = self._unfinished(REJECTED)
             pq.write_table(self.refused_in_memory(), unfinished, compression="zstd")
             self.refused_files.append(self._kept(unfinished))
             self._refused = []
 
-    def _unfinished(self, kind: str) -> Path:
-        return self._folder / f"{self.table.name}-{secrets.token_hex(8)}.{kind}.parquet"
+    def _unfinished(self, ending: str) -> Path:
+        return self._folder / f"{self.table.name}-{secrets.token_hex(8)}.{ending}"
 
     def _kept(self, unfinished: Path) -> Path:
         if self._journal is None:

@@ -18,10 +18,12 @@ from datetime import UTC, date
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pipelines.lib import lake_files
+import pyarrow as pa
+
+from pipelines.lib import lake_files, runs
 from pipelines.lib.answer import Answer, Page
 from pipelines.lib.contract import Table
-from pipelines.lib.intake import Buffer, Intake
+from pipelines.lib.intake import REJECTED, ROWS, Buffer, Intake
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.merging import Merge, connect
 
@@ -88,6 +90,16 @@ async def append(
     return {table.name: landed}
 
 
+def so_far(partition: Partition, table: Table, *columns: str) -> pa.RecordBatchReader:
+    """These columns of all that came for a partition, merged or still in its journal.
+
+    To be read under the partition's lock: a merge takes the journal away.
+    """
+    files = [partition.data] if partition.data.exists() else []
+    files += sorted(partition.journal.glob(f"*{ROWS}"))
+    return runs.places(files, pa.schema([table.schema.field(name) for name in columns]))
+
+
 @contextmanager
 def _place(root: Path) -> Iterator[tuple[Path, Executor]]:
     """A folder for unfinished files, and one thread to work in while the next page is on its way.
@@ -136,7 +148,7 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
     landed: dict[str, Landed] = {}
     publications: list[tuple[Path, Path]] = []
     with lake_files.locked(partition.folder), connect(folder) as database:
-        journal = sorted(partition.journal.glob("*.parquet")) if main.asked_by_parent else None
+        journal = sorted(partition.journal.glob("*")) if main.asked_by_parent else None
         merging = Merge(database, answer.asked_at)
         for table in main.tables:
             buffer, parent = intake.buffers[table.name], None if table is main else main
@@ -219,8 +231,8 @@ def _files(buffer: Buffer, journal: list[Path] | None) -> tuple[list[Path], list
     That holds those of earlier landings too, and none of this one's that another has merged meanwhile.
     """
     if journal is not None:
-        rows = [file for file in journal if file.name.endswith(".rows.parquet")]
-        refused = [file for file in journal if file.name.endswith(".rejected.parquet")]
+        rows = [file for file in journal if file.name.endswith(ROWS)]
+        refused = [file for file in journal if file.name.endswith(REJECTED)]
     else:
         rows, refused = buffer.files, buffer.refused_files
     return rows or [buffer.empty_run()], refused

@@ -27,6 +27,11 @@ _IS_UNAVAILABLE = f"list_contains(_issues, '{NOT_AVAILABLE}')"
 _ORDER_ROWS = 4_096  # whole rows that are in memory at once while a file is written
 
 
+def run_schema(table: Table) -> pa.Schema:
+    """Columns of a run of this table."""
+    return pa.schema([*table.schema, pa.field(SEQUENCE, pa.int64()), pa.field(PARENT_SEQUENCE, pa.int64())])
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """What a merge does to a partition."""
@@ -65,20 +70,22 @@ class Merge:
         """Looks at what came, in runs, and at what is held: keys, times and digests, and where each row lies."""
         name = table.name
         self._files[name] = [*files, *([held] if held else [])]
-        narrow = ", ".join(dict.fromkeys([*map(_name, table.key), *map(_name, _also(table)), "_fetched_at"]))
-        digest = "0" if held is None else _digest(table)
+        narrow = list(dict.fromkeys([*table.key, *_also(table), "_fetched_at"]))
+        digest, digested = ("0", []) if held is None else (_digest(table), _digested(table))
+        wanted = {*narrow, *digested, "_issues", SEQUENCE, PARENT_SEQUENCE}
+        columns = pa.schema([field for field in run_schema(table) if field.name in wanted])
+        self._database.register("runs", runs.places(files, columns))
         self._do(f"""create or replace temp table {name}_came as
-                     select {narrow}, {SEQUENCE}, {PARENT_SEQUENCE}, {_IS_UNAVAILABLE} as is_unavailable,
-                            {digest} as digest, file_row_number as row,
-                            list_position({_list(files)}, filename) - 1 as run
-                     from read_parquet({_list(files)}, filename = true, file_row_number = true)""")
+                     select {_names(narrow)}, {SEQUENCE}, {PARENT_SEQUENCE}, {_IS_UNAVAILABLE} as is_unavailable,
+                            {digest} as digest, row, run
+                     from runs""")
         # The zero-row file brings the columns that an old file lacks.
         both = _list([schema] if held is None else [schema, held])
         missing = (
             "_missing_since" if table.kind == "window" else "cast(null as timestamptz) as _missing_since"
         )
         self._do(f"""create or replace temp table {name}_was as
-                     select {narrow}, {missing}, {_digest(table)} as digest, file_row_number as row
+                     select {_names(narrow)}, {missing}, {_digest(table)} as digest, file_row_number as row
                      from read_parquet({both}, union_by_name = true, hive_partitioning = false,
                                        file_row_number = true)""")
 
@@ -226,8 +233,11 @@ def _digest(table: Table) -> str:
     """What makes a row other than the held one. The record's columns follow from `_raw`; that there was nothing is
     news each time.
     """
-    place = [field.name for field in table.place_fields if field.name not in table.key]
-    return f"hash({_names(['_raw', '_issues', *place])}, case when {_IS_UNAVAILABLE} then _fetched_at end)"
+    return f"hash({_names(_digested(table))}, case when {_IS_UNAVAILABLE} then _fetched_at end)"
+
+
+def _digested(table: Table) -> list[str]:
+    return ["_raw", "_issues", *(field.name for field in table.place_fields if field.name not in table.key)]
 
 
 def _same(table: Table, left: str, right: str) -> str:

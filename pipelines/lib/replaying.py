@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -115,7 +116,7 @@ class _File:
         with pq.ParquetFile(self._held) as file:
             for number, batch in enumerate(file.iter_batches(_BATCH_ROWS, use_threads=False)):
                 rows, refused, without_raw = derived(self._table, self._day, batch)
-                files.append(self._folder / f"anew-{number}-{self._held.name}")
+                files.append(self._folder / f"anew-{number}{runs.SUFFIX}")
                 runs.write_run([rows], self._table.schema, self._table.key, files[-1])
                 self._replayed.without_raw += without_raw
                 self._replayed.rows -= len(refused)
@@ -143,14 +144,14 @@ class _File:
 
     def _write_in_order(self, database: duckdb.DuckDBPyConnection, files: list[Path], target: Path) -> None:
         """One file of runs; of two rows with one key (and time, where each observation counts) the newest."""
-        names = "[" + ", ".join("'" + str(file).replace("'", "''") + "'" for file in files) + "]"
         key = ", ".join(f'"{name}"' for name in self._table.key)
         same = key if self._table.kind == "window" else f"{key}, _fetched_at"
         order = ", ".join(f'"{name}" nulls first' for name in self._table.key)
+        narrow = {*self._table.key, "_fetched_at"}
+        columns = pa.schema([field for field in self._table.schema if field.name in narrow])
+        database.register("runs", runs.places(files, columns))
         rows = database.execute(f"""
-            select list_position({names}, filename) - 1 as run, file_row_number as row,
-                   cast(null as timestamptz) as since
-            from read_parquet({names}, filename = true, file_row_number = true)
+            select run, row, cast(null as timestamptz) as since from runs
             qualify row_number() over (partition by {same} order by _fetched_at desc) = 1
             order by {order}, run, row""")
         runs.write_merged(files, self._table.schema, rows.to_arrow_reader(_ORDER_ROWS), target)

@@ -1,11 +1,12 @@
 """Runs: files of rows in the order of their key, and one file made of many by reading each of them forward once.
 
-However many rows there are, only one batch of each run is in memory.
+A run is Arrow's own format, as it is read once, soon, and by us alone; what readers see is Parquet. However many rows
+there are, only one batch of each run is in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,34 +15,61 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-_BATCH_ROWS = 512
-_ROW_GROUP_OF_A_RUN = 512  # read forward, many at once: what is open should be small
+SUFFIX = ".arrow"
+_BATCH_BYTES = 512 << 10  # of a run, of which many are open at once
+_ROWS_TOGETHER = 4_096
+_BATCH_ROWS_OF_PARQUET = 512
 _ROW_GROUP_OF_A_RESULT = 8_192
 
 
 def write_run(batches: Sequence[pa.RecordBatch], schema: pa.Schema, key: Sequence[str], file: Path) -> None:
-    """Writes these rows in the order of their key, nulls first, for one reader only: with nothing that speeds up many."""
+    """Writes these rows in the order of their key, nulls first."""
     rows = pa.Table.from_batches(batches, schema)
     order = pc.sort_indices(rows.select(list(key)), [(name, "ascending", "at_start") for name in key])
-    pq.write_table(
-        rows.take(order),
-        file,
-        compression="lz4",
-        use_dictionary=False,
-        write_statistics=False,
-        row_group_size=_ROW_GROUP_OF_A_RUN,
-    )
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+        rows_of_a_batch = 1 + rows.num_rows * _BATCH_BYTES // max(rows.nbytes, 1)
+        writer.write_table(rows.take(order), max_chunksize=rows_of_a_batch)
+
+
+def places(files: Sequence[Path], schema: pa.Schema) -> pa.RecordBatchReader:
+    """These columns of runs, with where each row lies: `run`, by its place in `files`, and `row`."""
+    place = [pa.field("run", pa.int32()), pa.field("row", pa.int64())]
+
+    with_place = pa.schema([*schema, *place])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for run, file in enumerate(files):
+            first = 0
+            for batch in _together(_batches(file, schema)):
+                rows = np.arange(first, first := first + batch.num_rows)
+                run_of_each = np.full(batch.num_rows, run, np.int32)
+                arrays = [*batch.columns, pa.array(run_of_each), pa.array(rows, pa.int64())]
+                yield pa.RecordBatch.from_arrays(arrays, schema=with_place)
+
+    return pa.RecordBatchReader.from_batches(with_place, batches())
+
+
+def _together(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Larger batches: each one costs DuckDB as much as a thousand rows."""
+    some: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        some.append(batch)
+        rows += batch.num_rows
+        if rows >= _ROWS_TOGETHER:
+            yield pa.concat_batches(some)
+            some, rows = [], 0
+    if some:
+        yield pa.concat_batches(some)
 
 
 class Run:
-    """A run that is read forward; columns of a file that is older than the schema are filled with nulls."""
+    """A run, or a Parquet file in the same order, that is read forward."""
 
     def __init__(self, file: Path, schema: pa.Schema) -> None:
         self._schema = schema
-        self._file = pq.ParquetFile(file, pre_buffer=False)
-        present = set(self._file.schema_arrow.names)
-        columns = [name for name in schema.names if name in present]
-        self._batches = self._file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False)
+        self._batches = _batches(file, schema)
         self._batch = pa.RecordBatch.from_pylist([], schema)
         self._first = 0
 
@@ -51,14 +79,42 @@ class Run:
         while at < len(rows):
             while rows[at] >= self._first + self._batch.num_rows:
                 self._first += self._batch.num_rows
-                self._batch = conforming(next(self._batches), self._schema)
+                self._batch = next(self._batches)
             end = int(np.searchsorted(rows, self._first + self._batch.num_rows))
-            pieces.append(self._batch.take(pa.array(rows[at:end] - self._first)))
+            pieces.append(_picked(self._batch, rows[at:end] - self._first))
             at = end
         return pa.Table.from_batches(pieces, self._schema)
 
     def close(self) -> None:
-        self._file.close()
+        self._batches.close()
+
+
+def _picked(batch: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
+    first, count = int(rows[0]), len(rows)
+    return batch.slice(first, count) if rows[-1] - first == count - 1 else batch.take(pa.array(rows))
+
+
+def _batches(file: Path, schema: pa.Schema) -> Generator[pa.RecordBatch]:
+    """The rows of a file with these columns; those that an older file lacks are null."""
+    read = _of_run if file.suffix == SUFFIX else _of_parquet
+    for batch in read(file, set(schema.names)):
+        yield conforming(batch, schema)
+
+
+def _of_run(file: Path, columns: set[str]) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(file)) as source:
+        present = pa.ipc.open_file(source).schema.names
+        wanted = [place for place, name in enumerate(present) if name in columns]
+        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=wanted)
+        reader = pa.ipc.open_file(source, options=options)
+        for number in range(reader.num_record_batches):
+            yield reader.get_batch(number)
+
+
+def _of_parquet(file: Path, columns: set[str]) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(file, pre_buffer=False) as source:
+        present = [name for name in source.schema_arrow.names if name in columns]
+        yield from source.iter_batches(_BATCH_ROWS_OF_PARQUET, columns=present, use_threads=False)
 
 
 def write_merged(

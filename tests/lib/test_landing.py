@@ -227,7 +227,7 @@ def test_large_answers_are_spilled_and_come_out_whole_and_in_order(
     monkeypatch.setattr(intake, "_BATCH_ROWS", 50)
     monkeypatch.setattr(intake, "_RUN_BYTES", 20_000)
     monkeypatch.setattr(merging, "_ORDER_ROWS", 64)
-    monkeypatch.setattr(runs, "_BATCH_ROWS", 16)
+    monkeypatch.setattr(runs, "_BATCH_BYTES", 4_000)
     names = [f"{n * 7919 % 1000:04d}" for n in range(1000)]
     pages = [
         [test(name, platforms=[{"deviceId": name}]) for name in names[n : n + 100]]
@@ -348,7 +348,7 @@ def test_what_another_landing_has_merged_meanwhile_is_not_looked_for(tmp_path: P
     with ThreadPoolExecutor(2) as both:
         with locked(commands.folder):
             landings = [both.submit(land_commands, tmp_path, (name, STEPS[:1])) for name in "ab"]
-            while len(list(commands.journal.glob("*.rows.parquet"))) < 2:
+            while len(list(commands.journal.glob("*.rows.arrow"))) < 2:
                 assert wait(landings, timeout=0.01).not_done == set(landings)
         assert sorted(landing.result().added for landing in landings) == [0, 2]
     assert [place[:3] for place in _places(tmp_path)] == [("a", 0, 0), ("b", 0, 0)]

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from pipelines.lib import http, lake_files, landing
+from pipelines.lib import http, lake_files, landing, runs
 from tests.proofs.landing_everything import clock_at, connections_of, land_days
 
 _processes = multiprocessing.get_context("forkserver")
@@ -78,6 +78,7 @@ def _land(work: Work, journal: Path, kill: Kill | None) -> None:
     watch.every(
         lake_files, "publish", lambda arguments: "keep" if ".landing" in str(arguments[1]) else "commit"
     )
+    watch.every(runs, "write_run", "write", torn=lambda arguments: arguments[3])
     watch.every(pq, "write_table", "write", torn=lambda arguments: arguments[1])
     watch.every(pq.ParquetWriter, "write_table", "append", torn=lambda arguments: arguments[0].where)
     watch.requests()

@@ -16,6 +16,7 @@ import duckdb
 import pytest
 
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS
+from pipelines.lib import landing
 from pipelines.lib.lake_files import Partition
 from simlab.clock import HOUR
 from simlab.server import Lab, LabConfig, start
@@ -78,17 +79,9 @@ def copied(lake: Path, target: Path) -> Path:
 def answered(lake: Path) -> set[tuple[str, str]]:
     """Tests whose commands are in the lake, committed or in the journal, for the state that the lake has of them."""
     commands = Partition(lake, COMMANDS.source, COMMANDS.name, "acme", DAY)
-    files = [*commands.folder.glob("*.parquet"), *commands.journal.glob("*.rows.parquet")]
-    if not files:
-        return set()
     with duckdb.connect(":memory:") as database:
-        return set(
-            database.execute(
-                """select distinct test_execution_id, _test_state
-                   from read_parquet($files, union_by_name = true, hive_partitioning = false)""",
-                {"files": [str(file) for file in files]},
-            ).fetchall()
-        )
+        database.register("asked", landing.so_far(commands, COMMANDS, "test_execution_id", "_test_state"))
+        return set(database.execute("select distinct test_execution_id, _test_state from asked").fetchall())
 
 
 def settled(lab: Lab) -> int:

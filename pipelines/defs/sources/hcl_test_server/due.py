@@ -1,4 +1,3 @@
-# ruff: noqa: S608  every name in these statements is a contract's own
 """Which failed executions of a day still have to be asked for their log, as seen from the lake."""
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ import duckdb
 
 from pipelines.defs.sources.hcl_test_server.client import FailedExecution
 from pipelines.defs.sources.hcl_test_server.contract import EXECUTION_LOGS, EXECUTIONS, FAILED
-from pipelines.lib.lake_files import Partition, problems_named
+from pipelines.lib import landing
+from pipelines.lib.lake_files import Partition, locked, problems_named
 from pipelines.settings import HclConnection
 
 
@@ -24,18 +24,15 @@ def logs_due(lake: str | Path, connection: HclConnection, day: date) -> list[Fai
     logs = Partition(root, EXECUTION_LOGS.source, EXECUTION_LOGS.name, connection.name, day)
     if not connection.execution_logs or not executions.data.exists():
         return []
-    asked = [logs.data] if logs.data.exists() else []
-    asked += sorted(logs.journal.glob("*.rows.parquet"))
-    is_asked = "id in (select execution_id from read_parquet($asked, hive_partitioning = false))"
-    with problems_named(root), duckdb.connect(":memory:") as database:
+    with problems_named(root), locked(logs.folder), duckdb.connect(":memory:") as database:
+        database.register("asked", landing.so_far(logs, EXECUTION_LOGS, "execution_id"))
         rows = database.execute(
-            f"""
+            """
             select id, _project_id from read_parquet($executions, hive_partitioning = false)
             where list_contains($failed, status) and _missing_since is null
-            {f"and not {is_asked}" if asked else ""}
+              and id not in (select execution_id from asked)
             order by completion_date desc nulls last, id
             """,
-            {"executions": str(executions.data), "failed": sorted(FAILED)}
-            | ({"asked": [str(path) for path in asked]} if asked else {}),
+            {"executions": str(executions.data), "failed": sorted(FAILED)},
         )
         return [FailedExecution(*row) for row in rows.fetchall()]

@@ -10,6 +10,7 @@ import duckdb
 
 from pipelines.defs.sources.perfecto_reporting.client import Test
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS, TEST_EXECUTIONS
+from pipelines.lib import landing
 from pipelines.lib.lake_files import Partition, locked, problems_named
 from pipelines.lib.merging import NOT_AVAILABLE
 from pipelines.settings import PerfectoConnection
@@ -18,6 +19,7 @@ from pipelines.settings import PerfectoConnection
 _FINAL_AFTER = timedelta(days=1)
 # The reporting export has no version or change time: a test that is the same in these two is the same test.
 _STATE = "concat_ws('/', coalesce(status, ''), coalesce(end_time_number, epoch_ms(end_time))::varchar)"
+_ASKED = ("test_execution_id", "_test_state", "_missing_since", "_issues", "_fetched_at")
 
 
 def commands_due(lake: str | Path, connection: PerfectoConnection, day: date) -> list[Test]:
@@ -30,9 +32,8 @@ def commands_due(lake: str | Path, connection: PerfectoConnection, day: date) ->
     if not tests.data.exists():
         return []
     with problems_named(root), locked(commands.folder), duckdb.connect(":memory:") as database:
-        asked = [commands.data] if commands.data.exists() else []
-        asked += sorted(commands.journal.glob("*.rows.parquet"))  # gone once merged: hence the lock
         database.execute("set timezone = 'UTC'")
+        database.register("asked", landing.so_far(commands, COMMANDS, *_ASKED))
         rows = database.execute(
             f"""
             with tests as (
@@ -42,18 +43,13 @@ def commands_due(lake: str | Path, connection: PerfectoConnection, day: date) ->
                 "and status in ('FAILED', 'BLOCKED')" if connection.commands == "failed" else ""
             }
             )
-            select id, state from tests {
-                ""
-                if not asked
-                else f'''
-            where not exists (
-                select 1 from read_parquet($asked, hive_partitioning = false) c
+            select id, state from tests where not exists (
+                select 1 from asked c
                 where c.test_execution_id = tests.id and c._test_state = tests.state and c._missing_since is null
                   and (not list_contains(c._issues, '{NOT_AVAILABLE}')
-                       or c._fetched_at > tests.end_time + to_seconds({_FINAL_AFTER.total_seconds()})))'''
-            }
+                       or c._fetched_at > tests.end_time + to_seconds({_FINAL_AFTER.total_seconds()})))
             order by start_time desc nulls last, id
             """,
-            {"tests": str(tests.data)} | ({"asked": [str(path) for path in asked]} if asked else {}),
+            {"tests": str(tests.data)},
         )
         return [Test(*row) for row in rows.fetchall()]
