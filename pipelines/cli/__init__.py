@@ -79,6 +79,7 @@ for command in (
     commands.replay,
     commands.housekeep,
     commands.build,
+    commands.report,
     commands.export,
     commands.dev,
     commands.simlab,

@@ -94,6 +94,17 @@ def build(
     build(as_of, target)
 
 
+def report(
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where to; $FLAKEHOUSE_HOME/reports if left out.")
+    ] = None,
+) -> None:
+    """The review of tests, failures, devices and cost as one HTML file that needs no network."""
+    from pipelines.cli.reporting import report
+
+    report(out)
+
+
 def export(
     what: Annotated[str, typer.Argument(metavar="TABLE|QUERY", help="As marts.test_flakiness, or a select.")],
     out: Annotated[
