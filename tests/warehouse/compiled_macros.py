@@ -30,7 +30,7 @@ EXPRESSIONS = {
     "masked_message": "{{ masked_message('marked') }}",
     "masked_frames": "{{ masked_frames('marked') }}",
     "failure_template": "{{ failure_template('masked_message', 'masked_frames') }}",
-    "failure_id": "{{ failure_id('template') }}",
+    "failure_id": "{{ failure_id('template', 'version') }}",
 }
 _MARK = "-- name: "
 

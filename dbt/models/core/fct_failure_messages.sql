@@ -8,7 +8,7 @@ commands as (
 
 templates as (
     select * from {{ ref('int_failure_templates') }}
-    where template <> ''
+    where algorithm_version = '{{ failure_text_version() }}' and failure_id is not null
 ),
 
 messages as (
@@ -40,7 +40,7 @@ select
     messages.test_run_id,
     messages.command_key,
     messages.occurred_at,
-    {{ failure_id('templates.template') }} as failure_id,
+    templates.failure_id,
     templates.template,
     messages.message,
     left(messages.message, 500) as message_head

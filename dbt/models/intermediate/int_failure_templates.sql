@@ -3,14 +3,31 @@ with texts as (
 ),
 
 masked as (
+    {%- for version in failure_text_versions() %}
     select
+        algorithm_version,
         message,
-        {{ masked_message('marked_message') }} as masked_message,
-        {{ masked_frames('marked_message') }} as masked_frames
+        {{ masked_message('marked_message', version) }} as masked_message,
+        {{ masked_frames('marked_message', version) }} as masked_frames
     from texts
+    where algorithm_version = '{{ version }}'
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+templates as (
+    select
+        algorithm_version,
+        message,
+        {{ failure_template('masked_message', 'masked_frames') }} as template
+    from masked
 )
 
 select
+    algorithm_version,
     message,
-    {{ failure_template('masked_message', 'masked_frames') }} as template
-from masked
+    template,
+    case when template <> '' then {{ failure_id('template', 'algorithm_version') }} end as failure_id
+from templates

@@ -17,9 +17,19 @@ texts as (
     select message
     from commands
     where vendor_status = 'FAILURE' and message is not null
+),
+
+marked as (
+    {%- for version in failure_text_versions() %}
+    select
+        '{{ version }}' as algorithm_version,
+        message,
+        {{ marked_frames('message', version) }} as marked_message
+    from texts
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
 )
 
-select
-    message,
-    {{ marked_frames('message') }} as marked_message
-from texts
+select * from marked
