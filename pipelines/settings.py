@@ -25,6 +25,7 @@ from pydantic import (
     PositiveInt,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +52,7 @@ class Settings(BaseSettings):
     connections_file: Path = Field(Path("connections.toml"), validation_alias="FLAKEHOUSE_CONNECTIONS")
     most_rejected: float = Field(MOST_REJECTED, ge=0, le=1)
     build_every_minutes: PositiveInt = 60
+    ui_url: str = "http://127.0.0.1:3000"  # of Dagster's pages, for links in alerts
     keep_days: int | None = Field(None, gt=SWEPT_DAYS)
     keep_raw_days: int | None = Field(None, gt=SWEPT_DAYS)
 
@@ -130,7 +132,19 @@ class Alert(BaseModel):
 
     name: str = Field(exclude=True)
     kind: Literal["slack", "teams", "webhook", "email"]
-    url: SecretStr
+    url: SecretStr = Field(min_length=1)  # of e-mail: smtp://user:password@host:587, or smtps://
+    sender: str = "flakehouse@localhost"  # of e-mail, as the recipients
+    recipients: list[str] = []
+    least_failures: PositiveInt = 5  # a new failure reason with fewer test runs is no alert
+
+    @model_validator(mode="after")
+    def _is_reachable(self) -> Alert:
+        scheme = self.url.get_secret_value().partition("://")[0]
+        if self.kind == "email" and scheme not in ("smtp", "smtps"):
+            raise ValueError("url: an e-mail's is smtp://user:password@host:587, or smtps://")
+        if self.kind == "email" and not self.recipients:
+            raise ValueError('recipients: an e-mail needs at least one, as ["team@example.com"]')
+        return self
 
 
 class Connections(BaseModel):
@@ -232,7 +246,9 @@ def _entry(
 
 
 def _reason(error: ErrorDetails) -> str:
-    key = str(error["loc"][0]) if error["loc"] else "?"
+    if not error["loc"]:
+        return error["msg"].removeprefix("Value error, ")
+    key = str(error["loc"][0])
     if error["type"] == "missing":
         return f"{key} is missing"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}"

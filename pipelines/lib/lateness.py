@@ -32,6 +32,11 @@ class Late:
     known_until: datetime | None
     error: str | None  # of the last attempt, if that failed
 
+    @property
+    def key(self) -> str:
+        """The same as long as this one lasts."""
+        return f"{self.connection} {self.known_until}"
+
     def __str__(self) -> str:
         since = f"nothing is known after {_shown(self.known_until)}" if self.known_until else "was never read"
         if self.error:
@@ -50,6 +55,10 @@ class Gap:
     start: datetime
     end: datetime
 
+    @property
+    def key(self) -> str:
+        return f"{self.connection} {self.start}"
+
     def __str__(self) -> str:
         return (
             f"{self.connection}: no round from {_shown(self.start)} to {_shown(self.end)}; that time stays unobserved. "
@@ -64,6 +73,10 @@ class Gone:
     connection: str
     name: str
     last_seen: datetime
+
+    @property
+    def key(self) -> str:
+        return f"{self.connection} {self.name} {self.last_seen}"
 
     def __str__(self) -> str:
         return (

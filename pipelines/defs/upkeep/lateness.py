@@ -13,6 +13,7 @@ from pipelines.defs.sources import contracts
 from pipelines.lib import lateness
 from pipelines.lib.contract import Table
 from pipelines.lib.http import utc_now
+from pipelines.lib.lateness import Gap, Gone, Late
 from pipelines.settings import Settings, load_connections
 
 MOST_NAMED = 10
@@ -46,7 +47,7 @@ def checks_of_lateness() -> Iterator[dg.AssetCheckResult]:
         names = [name for name, connection in connections.items() if connection.kind == kind]
         for check, _ in _checks_of(table):
             if check == "fresh":
-                findings: Sequence[object] = lateness.late(settings.lake, table, names, now)
+                findings: Sequence[Late | Gap | Gone] = lateness.late(settings.lake, table, names, now)
             elif check == "no_gaps":
                 findings = [
                     gap for gap in lateness.gaps(settings.lake, table, now) if gap.connection in names
@@ -55,18 +56,19 @@ def checks_of_lateness() -> Iterator[dg.AssetCheckResult]:
                 findings = [
                     thing for thing in lateness.gone(settings.lake, table) if thing.connection in names
                 ]
-            yield _result(table, check, [str(finding) for finding in findings])
+            yield _result(table, check, {finding.key: str(finding) for finding in findings})
 
 
-def _result(table: Table, check: str, lines: list[str]) -> dg.AssetCheckResult:
+def _result(table: Table, check: str, findings: dict[str, str]) -> dg.AssetCheckResult:
+    lines = list(findings.values())
     more = [f"and {len(lines) - MOST_NAMED} more"] if len(lines) > MOST_NAMED else []
     return dg.AssetCheckResult(
         asset_key=[table.source, table.name],
         check_name=check,
-        passed=not lines,
+        passed=not findings,
         severity=dg.AssetCheckSeverity.WARN,
         description="\n".join([*lines[:MOST_NAMED], *more]) or None,
-        metadata={"findings": len(lines)},
+        metadata={"findings": findings},
     )
 
 

@@ -1,0 +1,47 @@
+"""Delivery of a message. What is wrong is told without the address: whoever has a webhook's URL can post to it."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from pipelines.lib.alerts import Message, mail, slack, teams, webhook
+from pipelines.settings import Alert
+
+_SECONDS = 10
+_RENDERERS: dict[str, Callable[[Message], dict[str, Any]]] = {
+    "slack": slack.payload,
+    "teams": teams.payload,
+    "webhook": webhook.payload,
+}
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
+
+
+class DeliveryError(Exception):
+    """One line: which alert, what the other side said."""
+
+
+def deliver(alert: Alert, message: Message, now: datetime) -> None:
+    """Tells it; DeliveryError where the other side did not take it."""
+    try:
+        if alert.kind == "email":
+            mail.send(
+                mail.rendered(message, alert.sender, alert.recipients, now), alert.url.get_secret_value()
+            )
+            return
+        answer = httpx.post(
+            alert.url.get_secret_value(), json=_RENDERERS[alert.kind](message), timeout=_SECONDS
+        )
+    except (OSError, smtplib.SMTPException, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise DeliveryError(
+            f"alerts.{alert.name}: {type(error).__name__}; check its url and the network"
+        ) from None
+    if not answer.is_success:
+        raise DeliveryError(
+            f"alerts.{alert.name}: HTTP {answer.status_code}; check its url and what it accepts"
+        )

@@ -1,0 +1,212 @@
+"""What the sensor finds in Dagster's storage and in the published warehouse, and tells once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from pipelines.defs.upkeep import alerts
+from pipelines.defs.upkeep.alerts import discoveries, failed_checks, failed_runs
+from pipelines.defs.upkeep.cadence import TAG
+from pipelines.orchestration.instance import process_tags
+from pipelines.settings import Settings
+from tests.lib.alerts.receivers import Receiver, webhook
+
+UI = "http://ui"
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FLAKEHOUSE_HOME", str(tmp_path))
+    monkeypatch.setenv("FLAKEHOUSE_CONNECTIONS", str(tmp_path / "connections.toml"))
+    monkeypatch.setenv("FLAKEHOUSE_UI_URL", UI)
+    return tmp_path
+
+
+def run(instance: dg.DagsterInstance, error: str | None, tags: dict[str, str]) -> str:
+    """A run that ended, as it would have for a sensor."""
+
+    @dg.op
+    def step() -> None:
+        if error:
+            raise dg.Failure(error, allow_retries=False)
+
+    @dg.job
+    def a_job() -> None:
+        step()
+
+    return a_job.execute_in_process(instance=instance, tags=tags, raise_on_error=False).run_id
+
+
+def window(connection: str, day: str) -> dict[str, str]:
+    return {TAG: f"window/perfecto_reporting/{connection}/{day}"}
+
+
+def runs(instance: dg.DagsterInstance) -> list[tuple[str, str]]:
+    return [(found.key, found.text) for found in failed_runs(instance, UI, datetime.now(UTC))]
+
+
+def test_days_of_a_connection_that_failed_are_one_finding_with_the_reason_and_a_link(
+    instance: dg.DagsterInstance,
+) -> None:
+    run(instance, "acme: 503", window("acme", "2026-03-01"))
+    last = run(instance, "acme: 502", window("acme", "2026-03-02"))
+    run(instance, None, window("beta", "2026-03-01"))
+    (found,) = failed_runs(instance, UI, datetime.now(UTC))
+    assert (found.key, found.group) == ("run/perfecto_reporting acme", "Failed runs")
+    assert found.text == "perfecto_reporting acme (2 days): acme: 502"
+    assert found.link == f"{UI}/runs/{last}"
+
+
+def test_a_day_that_was_read_after_it_failed_is_no_finding_any_more(instance: dg.DagsterInstance) -> None:
+    run(instance, "503", window("acme", "2026-03-01"))
+    run(instance, None, window("acme", "2026-03-01"))
+    assert runs(instance) == []
+    run(instance, "503", window("acme", "2026-03-01"))
+    assert len(runs(instance)) == 1
+
+
+def test_a_run_that_a_person_typed_is_not_told_to_others(instance: dg.DagsterInstance) -> None:
+    run(instance, "503", process_tags())
+    assert runs(instance) == []
+    run(instance, "no disk", {})
+    assert runs(instance) == [("run/a_job", "a_job: no disk")]
+
+
+def evaluated(
+    instance: dg.DagsterInstance, passed: bool, name: str = "tidy", **result: object
+) -> list[alerts.Finding]:
+    @dg.asset
+    def table() -> None: ...
+
+    @dg.asset_check(asset=table, name=name)
+    def check() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=passed, **result)
+
+    definitions = dg.Definitions(assets=[table], asset_checks=[check])
+    definitions.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+    return list(failed_checks(instance, definitions.get_repository_def(), UI))
+
+
+def test_a_check_that_does_not_pass_is_a_finding_until_it_does(instance: dg.DagsterInstance) -> None:
+    (found,) = evaluated(instance, False, description="2 of 100 records rejected")
+    assert (found.key, found.group) == ("check/table/tidy", "Failed checks")
+    assert found.text == "table: tidy: 2 of 100 records rejected"
+    assert found.link == f"{UI}/assets/table?view=checks&checkDetail=tidy"
+    assert evaluated(instance, True) == []
+
+
+def test_each_thing_that_is_late_is_a_finding_of_its_own(instance: dg.DagsterInstance) -> None:
+    findings = {"acme noon": "acme: nothing is known after noon", "beta None": "beta: was never read"}
+    found = evaluated(instance, False, name="fresh", metadata={"findings": findings})
+    assert [(each.key, each.group, each.text) for each in found] == [
+        ("check/table/fresh/acme noon", "Late data", "table: acme: nothing is known after noon"),
+        ("check/table/fresh/beta None", "Late data", "table: beta: was never read"),
+    ]
+
+
+def publish(home: Path, *reasons: tuple[str, int, bool], regressions: int = 0) -> None:
+    file = home / "warehouse" / "flakehouse.duckdb"
+    file.parent.mkdir(exist_ok=True)
+    file.unlink(missing_ok=True)
+    with duckdb.connect(file) as warehouse:
+        warehouse.execute("create schema marts")
+        warehouse.execute("""create table marts.failure_reasons
+            (failure_id text, occurrences bigint, is_new boolean, tests bigint, example_message text)""")
+        warehouse.execute("""create table marts.test_regressions (connection text, test_name text,
+            base_rate double, base_runs bigint, sample_rate double, sample_runs bigint, q_value double,
+            is_regression boolean)""")
+        for reason in reasons:
+            warehouse.execute(
+                "insert into marts.failure_reasons values (?, ?, ?, 3, 'No such\n  element')", reason
+            )
+        for number in range(regressions):
+            warehouse.execute(
+                "insert into marts.test_regressions values ('acme', ?, .02, 400, .4, 50, .01, true)",
+                [f"checkout {number}"],
+            )
+        warehouse.execute("insert into marts.test_regressions values ('acme', 'fine', 0, 9, 0, 9, 1, false)")
+
+
+def test_new_failure_reasons_over_the_threshold_and_regressions_are_findings(home: Path) -> None:
+    assert discoveries(Settings(), 5) == []
+    publish(home, ("a", 5, True), ("b", 4, True), ("c", 90, False), regressions=1)
+    reason, regression = discoveries(Settings(), 5)
+    assert (reason.key, reason.text) == ("reason/a", "5 runs of 3 tests: No such element")
+    assert regression.key == "regression/acme/checkout 0"
+    assert regression.text == "acme: checkout 0 fails 40% of 50 runs, before 2% of 400"
+
+
+# --- the sensor --------------------------------------------------------------------------------------------------
+
+
+def tick(instance: dg.DagsterInstance) -> str:
+    return alerts.alerts(dg.build_sensor_context(instance=instance)).skip_message
+
+
+def configured(home: Path, **receivers: Receiver) -> None:
+    tables = (f'[alerts.{name}]\nkind = "webhook"\nurl = "{each.url}"\n' for name, each in receivers.items())
+    (home / "connections.toml").write_text("".join(tables))
+
+
+def told(receiver: Receiver) -> list[list[str]]:
+    return [
+        [finding["key"] for group in post["groups"] for finding in group["findings"]]
+        for post in receiver.posts
+    ]
+
+
+def test_each_finding_is_told_once_to_each_destination_also_after_a_restart(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    with webhook() as team, webhook() as boss:
+        configured(home, team=team, boss=boss)
+        publish(home, ("a", 9, True))
+        run(instance, "503", window("acme", "2026-03-01"))
+        for _ in range(3):
+            tick(instance)
+        assert told(team) == told(boss) == [["run/perfecto_reporting acme", "reason/a"]]
+        publish(home, ("a", 9, True), regressions=2)
+        tick(instance)
+        assert told(team)[1:] == [["regression/acme/checkout 0", "regression/acme/checkout 1"]]
+
+
+def test_one_that_could_not_be_told_is_told_later_and_the_others_need_not_wait(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    with webhook(status=503) as broken, webhook() as well:
+        configured(home, broken=broken, well=well)
+        run(instance, "503", window("acme", "2026-03-01"))
+        with pytest.raises(RuntimeError, match=r"^alerts\.broken: HTTP 503; [^/]*$"):
+            tick(instance)
+        broken.status = 200
+        tick(instance)
+        tick(instance)
+    assert len(well.posts) == 1
+    assert len(broken.posts) == 2
+
+
+def test_without_alerts_or_with_a_wrong_file_nothing_is_done_and_it_is_said(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    (home / "connections.toml").write_text("")
+    assert tick(instance) == "connections.toml names no [alerts.*]"
+    (home / "connections.toml").write_text("[alerts.team]\nkind = 'slack'\n")
+    assert tick(instance).endswith("[alerts.team]: url is missing")
+    assert not (home / "alerts.json").exists()
+
+
+def test_the_sensor_is_on_by_itself() -> None:
+    assert alerts.alerts.default_status == dg.DefaultSensorStatus.RUNNING
+    assert timedelta(seconds=alerts.alerts.minimum_interval_seconds) <= timedelta(minutes=2)
