@@ -22,7 +22,7 @@
 
 {# True for rows of days that this build makes anew. #}
 {% macro is_touched(day) %}
-    {%- if is_incremental() -%}{{ is_one_of_days(day, touched_days()) }}{%- else -%}true{%- endif -%}
+    {%- if this and is_incremental() -%}{{ is_one_of_days(day, touched_days()) }}{%- else -%}true{%- endif -%}
 {% endmacro %}
 
 {% macro is_one_of_days(day, days) %}
