@@ -12,12 +12,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from filelock import FileLock
 
 from simlab.request_log import RequestLog
 from simlab.server import Lab, LabConfig, start
@@ -84,6 +85,60 @@ def serve(folder: Path, config: LabConfig, first_day: date, last_day: date) -> I
     with start(config) as lab:
         connections.write_text(lab.connections_toml)
         yield Served(lab, Home(folder / "home", connections), first_day, last_day, folder / "truth")
+
+
+# --- one lab of known truth, for all proofs of the marts ------------------------------------------------------
+
+END = date(2026, 6, 30)
+CLOCK = "2026-07-02T00:00:00Z"  # late rows are visible, and the last day is over
+
+
+@dataclass(frozen=True)
+class Size:
+    days: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class KnownLab:
+    """The home that read a whole lab and built its marts, and what the lab's world knows."""
+
+    home: Home
+    last_day: date
+    folder: Path
+
+    def truth(self, table: str) -> str:
+        """A table of the world's truth, to select from."""
+        return f"read_parquet('{self.folder / (table + '.parquet')}')"
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(Size(days=12, seed=1), id="small"),
+        *(pytest.param(Size(days=60, seed=s), id=f"seed{s}", marks=pytest.mark.proof) for s in (1, 2, 3)),
+    ],
+)
+def known_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KnownLab:
+    """Read once per size: by the first process that needs it, for every file and process of the session."""
+    size: Size = request.param
+    session = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        session = session.parent
+    folder = session / f"known_lab_{size.days}_{size.seed}"
+    first = END - timedelta(days=size.days - 1)
+    truth, done = folder / "truth", folder / "done"
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            folder.mkdir(exist_ok=True)
+            config = LabConfig(seed=size.seed, days=size.days, end=END, clock=CLOCK, truth=truth)
+            for lab in serve(folder, config, first, END):
+                lab.home.ingest(first, END)
+                lab.home.flakehouse("snapshot")
+                lab.home.flakehouse("build")
+                assert changes(lab.lab.requests) == []
+            done.touch()
+    return KnownLab(Home(folder / "home", folder / "connections.toml"), END, truth)
 
 
 @pytest.fixture(scope="module", autouse=True)

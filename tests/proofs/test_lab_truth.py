@@ -3,55 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from simlab.server import LabConfig
-from tests.proofs.conftest import Served, serve
-
-END = date(2026, 6, 30)
-CLOCK = "2026-07-02T00:00:00Z"  # late rows are visible, and the last day is over
+from tests.proofs.conftest import KnownLab
 
 
-@dataclass(frozen=True)
-class Size:
-    days: int
-    seed: int
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(Size(days=12, seed=1), id="small"),
-        *(pytest.param(Size(days=60, seed=s), id=f"seed{s}", marks=pytest.mark.proof) for s in (1, 2, 3)),
-    ],
-)
-def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    size: Size = request.param
-    folder = tmp_path_factory.mktemp("truth")
-    first = END - timedelta(days=size.days - 1)
-    config = LabConfig(seed=size.seed, days=size.days, end=END, clock=CLOCK, truth=folder / "truth")
-    for lab in serve(folder, config, first, END):
-        lab.home.ingest(first, END)
-        lab.home.flakehouse("snapshot")
-        lab.home.flakehouse("build")
-        yield lab
-
-
-def truth(served: Served, table: str) -> str:
-    return f"read_parquet('{served.truth / (table + '.parquet')}')"
-
-
-def busy_by_device_day(served: Served) -> dict[tuple[str, str, date], float]:
+def busy_by_device_day(known_lab: KnownLab) -> dict[tuple[str, str, date], float]:
     """Union of the true occupancies of each device, clipped to UTC days, by brute force."""
     rows = duckdb.sql(
         "select connection, lower(device_id), epoch_ms(started_at), epoch_ms(ended_at) "
-        f"from {truth(served, 'device_occupancy')} order by 1, 2, 3"
+        f"from {known_lab.truth('device_occupancy')} order by 1, 2, 3"
     ).fetchall()
     pieces: dict[tuple[str, str, date], list[tuple[int, int]]] = defaultdict(list)
     for connection, device, started, ended in rows:
@@ -71,14 +36,14 @@ def busy_by_device_day(served: Served) -> dict[tuple[str, str, date], float]:
     return busy
 
 
-def test_busy_seconds_are_exact_for_every_device_and_day(served: Served, figures: list[str]) -> None:
-    expected = {k: v for k, v in busy_by_device_day(served).items() if k[2] <= served.last_day}
-    with served.home.warehouse() as warehouse:
+def test_busy_seconds_are_exact_for_every_device_and_day(known_lab: KnownLab, figures: list[str]) -> None:
+    expected = {k: v for k, v in busy_by_device_day(known_lab).items() if k[2] <= known_lab.last_day}
+    with known_lab.home.warehouse() as warehouse:
         measured = {
             (connection, device, day): busy
             for connection, device, day, busy in warehouse.sql(
                 "select connection, device_id, date, busy_seconds from marts.device_utilization_daily"
-                f" where date <= date '{served.last_day}'"
+                f" where date <= date '{known_lab.last_day}'"
             ).fetchall()
         }
     wrong = {k: (v, measured.get(k)) for k, v in expected.items() if abs(measured.get(k, -1) - v) > 0.0005}
@@ -88,24 +53,24 @@ def test_busy_seconds_are_exact_for_every_device_and_day(served: Served, figures
     figures.append(f"{len(expected):,} busy device-days, {sum(expected.values()):,.3f} s: 0 differ")
 
 
-def failed_in_outage(served: Served) -> str:
-    return f"select test_run_id from {truth(served, 'failures')} where outage_id is not null"
+def failed_in_outage(known_lab: KnownLab) -> str:
+    return f"select test_run_id from {known_lab.truth('failures')} where outage_id is not null"
 
 
 def test_every_always_failing_test_with_five_runs_outside_outages_is_broken(
-    served: Served, figures: list[str]
+    known_lab: KnownLab, figures: list[str]
 ) -> None:
-    with served.home.warehouse() as warehouse:
+    with known_lab.home.warehouse() as warehouse:
         rows = warehouse.sql(f"""
             with outside as (
                 select source_name, connection, project_name, test_name, count(*) as runs
                 from core.fct_test_runs
-                where is_counted and test_run_id not in ({failed_in_outage(served)})
-                    and started_date > date '{served.last_day}' - 30
+                where is_counted and test_run_id not in ({failed_in_outage(known_lab)})
+                    and started_date > date '{known_lab.last_day}' - 30
                 group by all
             )
             select test_name, outside.runs, flakiness.state
-            from {truth(served, "tests")} as truth
+            from {known_lab.truth("tests")} as truth
             join outside using (source_name, connection, project_name, test_name)
             left join marts.test_flakiness as flakiness using (source_name, connection, project_name, test_name)
             where truth.failure_probability = 1 and outside.runs >= 5
@@ -115,18 +80,18 @@ def test_every_always_failing_test_with_five_runs_outside_outages_is_broken(
     figures.append(f"{len(rows)} always-failing tests with five runs or more: all broken")
 
 
-def test_no_test_whose_true_rate_is_0_is_flaky(served: Served, figures: list[str]) -> None:
-    with served.home.warehouse() as warehouse:
+def test_no_test_whose_true_rate_is_0_is_flaky(known_lab: KnownLab, figures: list[str]) -> None:
+    with known_lab.home.warehouse() as warehouse:
         rows = warehouse.sql(f"""
             with hit as (
                 select distinct source_name, connection, project_name, test_name
                 from core.fct_test_runs
-                where test_run_id in ({failed_in_outage(served)})
-                    and is_counted and started_date > date '{served.last_day}' - 30
+                where test_run_id in ({failed_in_outage(known_lab)})
+                    and is_counted and started_date > date '{known_lab.last_day}' - 30
             )
             select flakiness.test_name, flakiness.state, flakiness.evidence, hit.test_name is not null as was_hit
             from marts.test_flakiness as flakiness
-            join {truth(served, "tests")} as truth using (source_name, connection, project_name, test_name)
+            join {known_lab.truth("tests")} as truth using (source_name, connection, project_name, test_name)
             left join hit using (source_name, connection, project_name, test_name)
             where truth.failure_probability = 0
         """).fetchall()
@@ -139,14 +104,14 @@ def test_no_test_whose_true_rate_is_0_is_flaky(served: Served, figures: list[str
     )
 
 
-def test_no_failure_id_spans_two_true_causes(served: Served, figures: list[str]) -> None:
+def test_no_failure_id_spans_two_true_causes(known_lab: KnownLab, figures: list[str]) -> None:
     """Failures of true outages aside, and messages that truncation made identical."""
-    with served.home.warehouse() as warehouse:
+    with known_lab.home.warehouse() as warehouse:
         mixed = warehouse.sql(f"""
             with labelled as (
                 select runs.failure_id, failures.cause_id, messages.message
                 from core.fct_test_runs as runs
-                join {truth(served, "failures")} as failures using (test_run_id)
+                join {known_lab.truth("failures")} as failures using (test_run_id)
                 join core.fct_failure_messages as messages using (test_run_id, failure_id)
                 where failures.outage_id is null and messages.command_key is null
             ),
@@ -162,7 +127,9 @@ def test_no_failure_id_spans_two_true_causes(served: Served, figures: list[str])
             select count(*), count(failure_id), count(distinct failure_id), count(distinct family_id)
             from core.fct_test_runs where run_status in ('failed', 'blocked') and not is_manual_session
         """).fetchone()
-        causes = warehouse.sql(f"select count(distinct cause_id) from {truth(served, 'failures')}").fetchone()
+        causes = warehouse.sql(
+            f"select count(distinct cause_id) from {known_lab.truth('failures')}"
+        ).fetchone()
     assert mixed == []
     assert counted[2] >= 30
     figures.append(
@@ -172,8 +139,8 @@ def test_no_failure_id_spans_two_true_causes(served: Served, figures: list[str])
 
 
 @pytest.mark.parametrize("table", ["test_executions", "commands", "platforms"])
-def test_the_lake_keeps_what_it_cannot_type_aside(served: Served, table: str) -> None:
-    rejected = served.home.path / "raw" / "perfecto_reporting" / f"{table}__rejected"
+def test_the_lake_keeps_what_it_cannot_type_aside(known_lab: KnownLab, table: str) -> None:
+    rejected = known_lab.home.path / "raw" / "perfecto_reporting" / f"{table}__rejected"
     assert not list(Path(rejected).rglob("dt=2*/*.parquet")), (
         "the default world is odd, but all of it is typed"
     )

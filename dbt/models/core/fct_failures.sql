@@ -16,7 +16,25 @@ reason_categories as (
     select * from {{ ref('failure_reason_categories') }}
 ),
 
-categorised as (
+-- The vendor's reason for a failure on one day, where it gave any: the most frequent, at ties the latest.
+reasons_of_the_day as (
+    select
+        test_runs.connection,
+        test_runs.started_date,
+        failure_messages.failure_id,
+        test_runs.failure_reason_name
+    from test_runs
+    inner join failure_messages on test_runs.test_run_id = failure_messages.test_run_id
+    where test_runs.failure_reason_name is not null
+    group by
+        test_runs.connection, test_runs.started_date, failure_messages.failure_id, test_runs.failure_reason_name
+    qualify row_number() over (
+        partition by test_runs.connection, test_runs.started_date, failure_messages.failure_id
+        order by count(*) desc, max(test_runs.started_at) desc, test_runs.failure_reason_name
+    ) = 1
+),
+
+explained as (
     select
         test_runs.source_name,
         test_runs.connection,
@@ -28,15 +46,36 @@ categorised as (
         test_runs.is_manual_session,
         failures.failure_id,
         failures.family_id,
-        test_runs.failure_reason_name,
-        coalesce(
-            failures.site_category, reason_categories.category, failures.shipped_category, 'unknown'
-        ) as failure_category
+        failures.site_category,
+        failures.shipped_category,
+        coalesce(test_runs.failure_reason_name, reasons_of_the_day.failure_reason_name) as failure_reason_name
     from test_runs
     left join failure_messages on test_runs.test_run_id = failure_messages.test_run_id
     left join failures on failure_messages.failure_id = failures.failure_id
+    left join reasons_of_the_day
+        on test_runs.connection = reasons_of_the_day.connection
+        and test_runs.started_date = reasons_of_the_day.started_date
+        and failure_messages.failure_id = reasons_of_the_day.failure_id
+),
+
+categorised as (
+    select
+        explained.source_name,
+        explained.connection,
+        explained.test_run_id,
+        explained.test_id,
+        explained.run_status,
+        explained.started_at,
+        explained.started_date,
+        explained.is_manual_session,
+        explained.failure_id,
+        explained.family_id,
+        coalesce(
+            explained.site_category, reason_categories.category, explained.shipped_category, 'unknown'
+        ) as failure_category
+    from explained
     left join reason_categories
-        on lower(trim(test_runs.failure_reason_name)) = lower(reason_categories.failure_reason_name)
+        on lower(trim(explained.failure_reason_name)) = lower(reason_categories.failure_reason_name)
 )
 
 select

@@ -23,11 +23,11 @@ select
     outages.started_at,
     outages.ended_at,
     concat(
-        cast(outages.blocked_runs as string), ' blocked, ',
-        cast(outages.lab_failures as string), ' failed for the lab, ',
-        cast(outages.device_states as string), ' devices lost; on ',
-        cast(outages.devices as string), ' devices, of ',
-        cast(outages.tests as string), ' tests'
+        'blocked runs: ', cast(outages.blocked_runs as string),
+        ', failures of the lab: ', cast(outages.lab_failures as string),
+        ', lost devices: ', cast(outages.device_states as string),
+        '; on devices: ', cast(outages.devices as string),
+        ', of tests: ', cast(outages.tests as string)
     ) as evidence,
     coalesce(failures.failures, 0) as failures,
     coalesce(failures.disguised_failures, 0) as disguised_failures,
