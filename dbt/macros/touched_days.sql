@@ -15,14 +15,22 @@
 
 {% macro duckdb__days_of_build(table) %}
     {% if not execute %}{% do return([]) %}{% endif %}
-    {% set relation = load_relation(api.Relation.create(database=target.database, schema='build', identifier=table)) %}
-    {% if relation is none %}{% do return(none) %}{% endif %}
-    {% do return(run_query('select cast(day as string) from ' ~ relation ~ ' order by day').columns[0].values() | list) %}
+    {% set found = run_query("select 1 from duckdb_tables() where schema_name = 'build' and table_name = '" ~ table ~ "'") %}
+    {% if not found.rows %}{% do return(none) %}{% endif %}
+    {% do return(run_query('select cast(day as string) from build.' ~ table ~ ' order by day').columns[0].values() | list) %}
 {% endmacro %}
+
+{# Whether the model's table has rows of an earlier build; in a unit test there is no table. #}
+{% macro is_continued() %}{% do return(model.resource_type == 'model' and is_incremental()) %}{% endmacro %}
 
 {# True for rows of days that this build makes anew. #}
 {% macro is_touched(day) %}
-    {%- if this and is_incremental() -%}{{ is_one_of_days(day, touched_days()) }}{%- else -%}true{%- endif -%}
+    {%- if is_continued() -%}{{ is_one_of_days(day, touched_days()) }}{%- else -%}true{%- endif -%}
+{% endmacro %}
+
+{# True for rows of days that a build reads: the touched ones, and what they need beside them. #}
+{% macro is_read(day) %}
+    {%- if is_continued() -%}{{ is_one_of_days(day, read_days()) }}{%- else -%}true{%- endif -%}
 {% endmacro %}
 
 {% macro is_one_of_days(day, days) %}
@@ -36,7 +44,7 @@
 {% endmacro %}
 
 {% macro clear_touched_days() %}
-    {%- if is_incremental() and config.get('meta', {}).get('day') -%}
+    {%- if is_continued() and config.get('meta', {}).get('day') -%}
         delete from {{ this }} where {{ is_one_of_days(config.get('meta').day, touched_days()) }}
     {%- endif -%}
 {% endmacro %}

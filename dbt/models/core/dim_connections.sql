@@ -1,9 +1,7 @@
 {# A connection was last heard of by its newest answer: in a window table, or a snapshot of its devices. Where an answer
    changed nothing, nothing says so but the landing. #}
 with answers as (
-    select source_name, connection, fetched_at from {{ ref('int_test_runs') }}
-    union all
-    select 'perfecto' as source_name, connection, fetched_at from {{ ref('stg_perfecto_reporting__commands') }}
+    select source_name, connection, last_fetched_at as fetched_at from {{ ref('fct_connection_days') }}
     union all
     select 'perfecto' as source_name, connection, last_observed_at as fetched_at from {{ ref('fct_device_states') }}
 ),
@@ -12,8 +10,8 @@ landings as (
     select * from {{ ref('fct_landings') }}
 ),
 
-test_runs as (
-    select * from {{ ref('fct_test_runs') }}
+connection_days as (
+    select * from {{ ref('fct_connection_days') }}
 ),
 
 landed as (
@@ -39,10 +37,10 @@ run_days as (
     select
         source_name,
         connection,
-        min(started_date) as first_run_date,
-        max(started_date) as last_run_date
-    from test_runs
-    where not is_manual_session
+        min(date) as first_run_date,
+        max(date) as last_run_date
+    from connection_days
+    where test_runs > 0
     group by source_name, connection
 ),
 

@@ -8,12 +8,8 @@ lag(seen_at) over previous is null
         {%- endfor %}
 {%- endset %}
 
-with platforms as (
-    select * from {{ ref('int_perfecto_platforms') }}
-),
-
-test_runs as (
-    select * from {{ ref('int_test_runs') }}
+with device_reports as (
+    select * from {{ ref('fct_device_reports') }}
 ),
 
 observations as (
@@ -25,17 +21,13 @@ observations as (
 reports as (
     select
         'test run' as reporter,
-        test_runs.connection,
-        platforms.device_id,
+        connection,
+        device_id,
         {%- for attribute in attributes %}
-        platforms.{{ attribute }},
+        {{ attribute }},
         {%- endfor %}
-        coalesce(test_runs.started_at, cast(test_runs.started_date as timestamp)) as seen_at,
-        platforms.test_run_id,
-        platforms.platform_index
-    from platforms
-    inner join test_runs on platforms.test_run_id = test_runs.test_run_id
-    where platforms.device_id is not null
+        seen_at
+    from device_reports
     union all
     select
         'snapshot' as reporter,
@@ -44,25 +36,15 @@ reports as (
         {%- for attribute in attributes %}
         {{ attribute if attribute != 'device_type' else 'cast(null as string) as device_type' }},
         {%- endfor %}
-        first_observed_at as seen_at,
-        null as test_run_id,
-        null as platform_index
+        first_observed_at as seen_at
     from observations
-),
-
-one_per_instant as (
-    select *
-    from reports
-    qualify row_number() over (
-        partition by connection, device_id, reporter, seen_at order by test_run_id, platform_index
-    ) = 1
 ),
 
 reported as (
     select
         *,
         {{ differs_from_previous }} as is_other_report
-    from one_per_instant
+    from reports
     window previous as (partition by connection, device_id, reporter order by seen_at)
 ),
 

@@ -1,26 +1,20 @@
-with test_runs as (
-    select * from {{ ref('fct_test_runs') }}
-),
-
-attempts as (
-    select *
-    from test_runs
-    where not is_manual_session
+with days as (
+    select * from {{ ref('fct_attempt_days') }}
 ),
 
 lifetimes as (
     select
         test_id,
-        min(started_at) as first_run_at,
-        max(started_at) as last_run_at
-    from attempts
+        min(first_run_at) as first_run_at,
+        max(last_run_at) as last_run_at
+    from days
     group by test_id
 ),
 
 newest as (
     select *
-    from attempts
-    qualify row_number() over (partition by test_id order by started_at desc, test_run_id desc) = 1
+    from days
+    qualify row_number() over (partition by test_id order by last_run_at desc, newest_test_run_id desc) = 1
 ),
 
 tests as (

@@ -1,9 +1,12 @@
+{{ config(materialized='incremental', meta={'day': 'run_started_date'}) }}
+
 with test_runs as (
     select * from {{ ref('int_test_runs') }}
 ),
 
 commands as (
     select * from {{ ref('fct_commands') }}
+    where {{ is_touched('run_started_date') }}
 ),
 
 templates as (
@@ -17,6 +20,7 @@ messages as (
         connection,
         test_run_id,
         cast(null as string) as command_key,
+        started_date as run_started_date,
         coalesce(started_at, cast(started_date as timestamp)) as occurred_at,
         message
     from test_runs
@@ -27,6 +31,7 @@ messages as (
         commands.connection,
         commands.test_run_id,
         commands.command_key,
+        commands.run_started_date,
         coalesce(commands.started_at, cast(commands.run_started_date as timestamp)) as occurred_at,
         commands.message
     from commands
@@ -39,6 +44,7 @@ select
     messages.connection,
     messages.test_run_id,
     messages.command_key,
+    messages.run_started_date,
     messages.occurred_at,
     templates.failure_id,
     templates.template,
@@ -46,3 +52,4 @@ select
     left(messages.message, 500) as message_head
 from messages
 inner join templates on messages.message = templates.message
+where {{ is_touched('messages.run_started_date') }}

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'started_date'}) }}
+
 with test_runs as (
     select * from {{ ref('int_test_runs') }}
     where run_status in ('failed', 'blocked')
@@ -5,7 +7,7 @@ with test_runs as (
 
 failure_messages as (
     select * from {{ ref('fct_failure_messages') }}
-    where command_key is null
+    where command_key is null and {{ is_touched('run_started_date') }}
 ),
 
 failures as (
@@ -82,3 +84,4 @@ select
     *,
     run_status = 'blocked' or failure_category in ('lab', 'orchestration') as is_lab_failure
 from categorised
+where {{ is_touched('started_date') }}

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'outage_date'}) }}
+
 {# A day is reckoned by itself, from the signals of its own and of the last minutes before it, so that an incremental
    build need not read further back. #}
 {% set gap = "interval '" ~ var('outage_gap_minutes') ~ " minutes'" %}
@@ -9,6 +11,7 @@ with test_runs as (
 
 failures as (
     select * from {{ ref('fct_failures') }}
+    where {{ is_read('started_date') }}
 ),
 
 platforms as (
@@ -171,4 +174,6 @@ select
         cast(outage_date + 1 as timestamp)
     ) as chain_ended_at
 from chained
-where not is_recovery and last_signal_at >= cast(outage_date as timestamp)
+where not is_recovery
+    and last_signal_at >= cast(outage_date as timestamp)
+    and {{ is_touched('outage_date') }}

@@ -1,5 +1,8 @@
+{{ config(materialized='incremental', meta={'day': 'outage_date'}) }}
+
 with signals as (
     select * from {{ ref('fct_outage_signals') }}
+    where {{ is_touched('outage_date') }}
 ),
 
 chains as (

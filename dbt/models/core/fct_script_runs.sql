@@ -1,10 +1,12 @@
+{{ config(materialized='incremental', meta={'day': 'started_date'}) }}
+
 with script_runs as (
     select * from {{ ref('stg_enterprise_tester__script_runs') }}
 ),
 
 test_runs as (
     select * from {{ ref('fct_test_runs') }}
-    where source_name = 'enterprise_tester'
+    where source_name = 'enterprise_tester' and {{ is_touched('started_date') }}
 ),
 
 joined as (

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'run_started_date'}) }}
+
 {# A run that was moved to another day leaves its steps behind: only those beside its newest answer count. #}
 with step_results as (
     select * from {{ ref('stg_enterprise_tester__step_results') }}
@@ -9,6 +11,7 @@ script_runs as (
 
 test_runs as (
     select * from {{ ref('fct_script_runs') }}
+    where {{ is_touched('started_date') }}
 ),
 
 listed as (

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'started_date'}) }}
+
 with test_runs as (
     select * from {{ ref('int_test_runs') }}
 ),
@@ -8,6 +10,7 @@ teams as (
 
 failures as (
     select * from {{ ref('fct_failures') }}
+    where {{ is_touched('started_date') }}
 ),
 
 platforms as (
@@ -16,6 +19,7 @@ platforms as (
 
 outages as (
     select * from {{ ref('fct_outages') }}
+    where {{ is_touched('outage_date') }}
 ),
 
 failure_places as (
@@ -102,4 +106,6 @@ joined as (
     left join failures_in_outages on test_runs.test_run_id = failures_in_outages.test_run_id
 )
 
-select * from joined
+select *
+from joined
+where {{ is_touched('started_date') }}
