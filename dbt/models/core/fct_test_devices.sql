@@ -7,47 +7,96 @@ with runs as (
         and {{ is_in_window('runs.started_date', 'connections.last_run_date') }}
 ),
 
-device_builds as (
+numbered as (
     select
-        runs.source_name,
-        runs.connection,
-        runs.test_id,
-        runs.device_id,
-        runs.build_key,
-        builds.attempts as build_runs,
-        builds.failures as build_failures,
-        count(*) as runs,
-        count(*) filter (where runs.is_failure) as failures
+        runs.*,
+        builds.is_wholly_failed,
+        row_number() over (
+            partition by runs.test_id, runs.variant_id, runs.build_key order by runs.ordered_at, runs.test_run_id
+        ) as attempt,
+        coalesce(sum(case when runs.is_failure then 0 else 1 end) over (
+            partition by runs.test_id, runs.variant_id, runs.build_key order by runs.ordered_at, runs.test_run_id
+            rows between unbounded preceding and 1 preceding
+        ), 0) as passes_before
     from runs
     inner join {{ ref('fct_test_builds') }} as builds
         on runs.test_id = builds.test_id and runs.build_key = builds.build_key
-    where runs.device_id is not null
-    group by
-        runs.source_name, runs.connection, runs.test_id, runs.device_id, runs.build_key,
-        builds.attempts, builds.failures
 ),
 
--- A build says something about a device only where it ran elsewhere too, and neither all passed nor all failed.
-stratified as (
+verdicts as (
     select
         *,
-        runs < build_runs and build_failures > 0 and build_failures < build_runs as is_informative
-    from device_builds
+        max(passes_before) over (partition by test_id, variant_id, build_key) > 0 as goes_on_after_a_pass
+    from numbered
 ),
 
-pairs as (
+-- Where attempts end with a pass, the last device always looks good: first attempts are compared with first ones.
+placed as (
+    select
+        *,
+        case
+            when goes_on_after_a_pass then concat('build ', build_key)
+            else concat('week ', cast(cast(date_trunc('week', started_date) as date) as string), ' attempt ', cast(least(attempt, 3) as string))
+        end as stratum
+    from verdicts
+    where goes_on_after_a_pass or not is_wholly_failed
+),
+
+device_strata as (
     select
         source_name,
         connection,
         test_id,
         device_id,
-        cast(sum(runs) as bigint) as runs,
-        cast(sum(failures) as bigint) as failures,
-        cast(sum(case when is_informative then failures else 0 end) as bigint) as comparable_failures,
-        sum(case when is_informative then cast(runs as double) * build_failures / build_runs else 0e0 end) as expected_failures,
-        cast(sum(case when is_informative then least(runs, build_failures) else 0 end) as bigint) as trials
-    from stratified
+        stratum,
+        count(*) as runs,
+        count(case when is_failure then 1 end) as failures
+    from placed
+    group by source_name, connection, test_id, device_id, stratum
+),
+
+beside_others as (
+    select
+        *,
+        sum(runs) over (partition by test_id, stratum) as stratum_runs,
+        sum(failures) over (partition by test_id, stratum) as stratum_failures
+    from device_strata
+),
+
+-- A stratum says something about a device only where others ran too, and neither all passed nor all failed.
+compared as (
+    select
+        test_id,
+        device_id,
+        cast(sum(failures) as bigint) as comparable_failures,
+        sum(cast(runs as double) * stratum_failures / stratum_runs) as expected_failures,
+        cast(sum(least(runs, stratum_failures)) as bigint) as trials
+    from beside_others
+    where runs < stratum_runs and stratum_failures > 0 and stratum_failures < stratum_runs
+    group by test_id, device_id
+),
+
+seen as (
+    select
+        source_name,
+        connection,
+        test_id,
+        device_id,
+        count(*) as runs,
+        count(case when is_failure then 1 end) as failures
+    from runs
+    where device_id is not null
     group by source_name, connection, test_id, device_id
+),
+
+pairs as (
+    select
+        seen.*,
+        coalesce(compared.comparable_failures, 0) as comparable_failures,
+        coalesce(compared.expected_failures, 0e0) as expected_failures,
+        coalesce(compared.trials, 0) as trials
+    from seen
+    left join compared on seen.test_id = compared.test_id and seen.device_id = compared.device_id
 ),
 
 -- Below one failure more than expected the bound says nothing, and no such pair could pass the threshold.
@@ -96,9 +145,11 @@ tails as (
 ranked as (
     select
         pairs.*,
-        coalesce(tails.p_value, 1e0) as p_value,
-        row_number() over (order by coalesce(tails.p_value, 1e0), pairs.test_id, pairs.device_id) as p_rank,
-        count(*) over () as tests
+        case when pairs.trials > 0 then coalesce(tails.p_value, 1e0) end as p_value,
+        row_number() over (
+            order by pairs.trials = 0, coalesce(tails.p_value, 1e0), pairs.test_id, pairs.device_id
+        ) as p_rank,
+        count(case when pairs.trials > 0 then 1 end) over () as tests
     from pairs
     left join tails on pairs.test_id = tails.test_id and pairs.device_id = tails.device_id
 )
@@ -113,5 +164,5 @@ select
     comparable_failures,
     expected_failures,
     p_value,
-    {{ benjamini_hochberg('p_value') }} as q_value
+    case when trials > 0 then {{ benjamini_hochberg('p_value') }} end as q_value
 from ranked
