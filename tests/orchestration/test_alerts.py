@@ -10,12 +10,13 @@ import dagster as dg
 import duckdb
 import pytest
 
-from pipelines.defs.upkeep import alerts
+from pipelines.defs.upkeep import alerts, lateness
 from pipelines.defs.upkeep.alerts import discoveries, failed_checks, failed_runs
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.orchestration.instance import process_tags
 from pipelines.settings import Settings
 from tests.lib.alerts.receivers import Receiver, webhook
+from tests.orchestration.told_landings import looked, perfecto, tell
 
 UI = "http://ui"
 
@@ -85,9 +86,9 @@ def test_a_run_that_a_person_typed_is_not_told_to_others(instance: dg.DagsterIns
 
 
 def evaluated(
-    instance: dg.DagsterInstance, passed: bool, name: str = "tidy", **result: object
+    instance: dg.DagsterInstance, passed: bool, name: str = "tidy", key: str = "table", **result: object
 ) -> list[alerts.Finding]:
-    @dg.asset
+    @dg.asset(key=key.split("/"))
     def table() -> None: ...
 
     @dg.asset_check(asset=table, name=name)
@@ -109,11 +110,29 @@ def test_a_check_that_does_not_pass_is_a_finding_until_it_does(instance: dg.Dags
 
 def test_each_thing_that_is_late_is_a_finding_of_its_own(instance: dg.DagsterInstance) -> None:
     findings = {"acme noon": "acme: nothing is known after noon", "beta None": "beta: was never read"}
-    found = evaluated(instance, False, name="fresh", metadata={"findings": findings})
+    name, key = "perfecto_lab__devices__fresh", "lake/lateness"
+    found = evaluated(instance, False, name=name, key=key, metadata={"findings": findings})
     assert [(each.key, each.group, each.text) for each in found] == [
-        ("check/table/fresh/acme noon", "Late data", "table: acme: nothing is known after noon"),
-        ("check/table/fresh/beta None", "Late data", "table: beta: was never read"),
-    ]
+        ("perfecto_lab__devices/fresh/acme noon", "Late data",
+         "perfecto_lab.devices: acme: nothing is known after noon"),
+        ("perfecto_lab__devices/fresh/beta None", "Late data", "perfecto_lab.devices: beta: was never read"),
+    ]  # fmt: skip
+    assert found[0].link == f"{UI}/assets/lake/lateness?view=checks&checkDetail={name}"
+
+
+def test_the_checks_of_lateness_name_every_table_that_is_late(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    (home / "connections.toml").write_text(perfecto("acme"))
+    tell(home / "raw", "acme", looked("perfecto_lab", "devices", datetime.now(UTC)), interval_seconds=300)
+    definitions = dg.Definitions(assets=[lateness.late_and_missing])
+    definitions.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+    found = list(failed_checks(instance, definitions.get_repository_def(), UI))
+    assert {each.text.partition(": ")[0] for each in found} == {
+        "perfecto_reporting.test_executions", "perfecto_reporting.platforms", "perfecto_reporting.commands",
+        "perfecto_live.executions", "perfecto_lab.reservations", "perfecto_lab.script_executions",
+    }  # fmt: skip
+    assert all("acme: was never read, and nobody asked" in each.text for each in found)
 
 
 def publish(home: Path, *reasons: tuple[str, int, bool], regressions: int = 0) -> None:

@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 
 from pipelines.definitions import defs
+from pipelines.defs.sources import contracts
 from pipelines.orchestration import instance
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,3 +90,28 @@ def test_every_asset_says_what_it_is(specs: dict[dg.AssetKey, dg.AssetSpec]) -> 
 def test_steps_that_write_the_build_database_share_a_pool_of_one(home: Path) -> None:
     job = defs().resolve_job_def("build_warehouse")
     assert {node.definition.pool for node in job.graph.nodes} == {"warehouse"}
+
+
+def test_what_one_run_reads_can_be_chosen_by_itself(home: Path) -> None:
+    """As the sensors and `flakehouse ingest` do: no check that takes in other tables may come along."""
+    definitions = defs()
+    for contract in contracts():
+        for kind in ("window", "snapshot"):
+            keys = [
+                dg.AssetKey([table.source, table.name]) for table in contract.TABLES if table.kind == kind
+            ]
+            if keys:
+                job = definitions.resolve_implicit_job_def_def_for_assets(keys)
+                assert job.get_subset(asset_selection=frozenset(keys)).asset_layer.selected_asset_keys == {
+                    *keys
+                }
+
+
+def test_everything_that_goes_on_without_anybody_is_on(home: Path) -> None:
+    repository = defs().get_repository_def()
+    sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
+    schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
+    assert {"connections", "snapshots", "windows", "builds", "alerts"} <= set(sensors)
+    assert {"housekeeping_every_hour", "check_lateness_every_quarter_of_an_hour"} <= set(schedules)
+    assert {status.value for status in (*sensors.values(), *schedules.values())} == {"RUNNING"}
+    assert {schedule.execution_timezone for schedule in repository.schedule_defs} == {"UTC"}

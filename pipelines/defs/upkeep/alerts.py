@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 
+from pipelines.defs.upkeep import lateness
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.defs.warehouse.folders import Folders
 from pipelines.lib.alerts import Finding, message, news, sending, told_after
@@ -146,17 +147,16 @@ def failed_checks(
         if record is None or record.status.value != "FAILED" or record.event is None:
             continue
         evaluation = record.event.get_dagster_event().asset_check_evaluation_data
-        table = ".".join(key.asset_key.path)
-        link = f"{ui_url}/assets/{'/'.join(key.asset_key.path)}?view=checks&checkDetail={key.name}"
-        said = evaluation.description or ""
-        if key.name in LATENESS:
+        page = f"{ui_url}/assets/{'/'.join(key.asset_key.path)}?view=checks&checkDetail={key.name}"
+        table, _, check = key.name.rpartition("__")
+        if key.asset_key == lateness.KEY:
             for what, line in evaluation.metadata["findings"].value.items():
-                yield Finding(
-                    f"check/{table}/{key.name}/{what}", LATENESS[key.name], f"{table}: {line}", link
-                )
+                text = f"{table.replace('__', '.')}: {line}"
+                yield Finding(f"{table}/{check}/{what}", LATENESS[check], text, page)
         else:
+            table, said = ".".join(key.asset_key.path), evaluation.description or ""
             text = f"{table}: {key.name}" + (f": {_one_line(said)}" if said else "")
-            yield Finding(f"check/{table}/{key.name}", "Failed checks", text, link)
+            yield Finding(f"check/{table}/{key.name}", "Failed checks", text, page)
 
 
 # --- what the marts found --------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Checks of every table that is read: whether it is late, whether rounds are missing, whether something vanished.
 
-They warn, and stop no publication: old data is still data.
+They warn, and stop no publication: old data is still data. All of them are on one asset's page, and none is run along
+with what reads the tables.
 """
 
 from __future__ import annotations
@@ -16,55 +17,70 @@ from pipelines.lib.http import utc_now
 from pipelines.lib.lateness import Gap, Gone, Late
 from pipelines.settings import Settings, load_connections
 
-MOST_NAMED = 10
+KEY = dg.AssetKey(["lake", "lateness"])
 LISTINGS = {("perfecto_lab", "devices"), ("hcl_test_server", "agents")}
 """Tables whose rounds list things that do not come and go by themselves."""
 
+MOST_NAMED = 10
+_DESCRIPTIONS = {
+    "fresh": "Warns of a connection of which nothing new is known for too long, and says what to do.",
+    "no_gaps": "Warns of times of the last day in which rounds of observations are missing.",
+    "none_vanished": "Warns of what was listed in the last week and has not been for an hour.",
+}
+_TABLES = [(contract.KIND, table) for contract in contracts() for table in contract.TABLES]
 
-def _checks_of(table: Table) -> Iterator[tuple[str, str]]:
-    yield "fresh", "Warns of a connection of which nothing new is known for too long, and says what to do."
+
+def _checks_of(table: Table) -> Iterator[str]:
+    yield "fresh"
     if table.kind == "snapshot":
-        yield "no_gaps", "Warns of times of the last day in which rounds of observations are missing."
+        yield "no_gaps"
     if (table.source, table.name) in LISTINGS:
-        yield "none_vanished", "Warns of what was listed in the last week and has not been for an hour."
+        yield "none_vanished"
 
 
-TABLES = [(contract.KIND, table) for contract in contracts() for table in contract.TABLES]
+def _name(table: Table, check: str) -> str:
+    return f"{table.source}__{table.name}__{check}"
 
 
-@dg.multi_asset_check(
-    name="lateness",
-    specs=[
-        dg.AssetCheckSpec(name, asset=[table.source, table.name], description=description)
-        for _, table in TABLES
-        for name, description in _checks_of(table)
+@dg.asset(
+    key=KEY,
+    group_name="lake",
+    kinds={"python"},
+    check_specs=[
+        dg.AssetCheckSpec(_name(table, check), asset=KEY, description=_DESCRIPTIONS[check])
+        for _, table in _TABLES
+        for check in _checks_of(table)
     ],
 )
-def checks_of_lateness() -> Iterator[dg.AssetCheckResult]:
+def late_and_missing() -> dg.MaterializeResult:
+    """What is late, missing or gone, as the lake's own data tells it: a check per table, each with what to do."""
     settings, now = Settings(), utc_now()
     connections = load_connections(settings).all
-    for kind, table in TABLES:
-        names = [name for name, connection in connections.items() if connection.kind == kind]
-        for check, _ in _checks_of(table):
+    results = []
+    for kind, table in _TABLES:
+        names = {name for name, connection in connections.items() if connection.kind == kind}
+        for check in _checks_of(table):
             if check == "fresh":
-                findings: Sequence[Late | Gap | Gone] = lateness.late(settings.lake, table, names, now)
+                findings: Sequence[Late | Gap | Gone] = lateness.late(
+                    settings.lake, table, sorted(names), now
+                )
             elif check == "no_gaps":
-                findings = [
-                    gap for gap in lateness.gaps(settings.lake, table, now) if gap.connection in names
-                ]
+                findings = lateness.gaps(settings.lake, table, now)
             else:
-                findings = [
-                    thing for thing in lateness.gone(settings.lake, table) if thing.connection in names
-                ]
-            yield _result(table, check, {finding.key: str(finding) for finding in findings})
+                findings = lateness.gone(settings.lake, table)
+            said = {finding.key: str(finding) for finding in findings if finding.connection in names}
+            results.append(_result(_name(table, check), said))
+    return dg.MaterializeResult(
+        check_results=results, metadata={"not_passed": sum(not result.passed for result in results)}
+    )
 
 
-def _result(table: Table, check: str, findings: dict[str, str]) -> dg.AssetCheckResult:
+def _result(name: str, findings: dict[str, str]) -> dg.AssetCheckResult:
     lines = list(findings.values())
     more = [f"and {len(lines) - MOST_NAMED} more"] if len(lines) > MOST_NAMED else []
     return dg.AssetCheckResult(
-        asset_key=[table.source, table.name],
-        check_name=check,
+        asset_key=KEY,
+        check_name=name,
         passed=not findings,
         severity=dg.AssetCheckSeverity.WARN,
         description="\n".join([*lines[:MOST_NAMED], *more]) or None,
@@ -74,7 +90,7 @@ def _result(table: Table, check: str, findings: dict[str, str]) -> dg.AssetCheck
 
 check_job = dg.define_asset_job(
     "check_lateness",
-    selection=dg.AssetSelection.checks(checks_of_lateness),
+    selection=[late_and_missing],
     description="Looks for what is late, missing or gone, in the lake's own data.",
 )
 
