@@ -9,7 +9,7 @@ import pytest
 LAYERS = {
     "staging": ("stg_",),
     "intermediate": ("int_",),
-    "core": ("fct_", "dim_", "bridge_"),
+    "core": ("fct_", "dim_", "bridge_", "failure_family_merges"),
     "marts": ("",),
 }
 SCHEMAS = {"staging": "staging", "intermediate": "staging", "core": "core", "marts": "marts"}
