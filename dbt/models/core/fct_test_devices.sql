@@ -109,7 +109,7 @@ in_excess as (
         expected_failures / trials as chance,
         {{ int_range('1', 'trials') }} as successes
     from pairs
-    where trials > 0 and comparable_failures >= expected_failures + 1
+    where trials > 0 and comparable_failures >= expected_failures + 1 - 1e-9
 ),
 
 steps as (
