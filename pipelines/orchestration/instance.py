@@ -60,15 +60,25 @@ def of(home: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(folder(home)))
 
 
+WORKER_TAG = "flakehouse/worker"
+"""The same, on runs that the daemon started."""
+
+
 def process_tags() -> dict[str, str]:
-    return {PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"}
+    return {PROCESS_TAG: _this_process()}
+
+
+def note_worker(instance: dg.DagsterInstance, run: dg.DagsterRun | None) -> None:
+    """Writes down which process executes the run: where it is killed, nobody else would ever end the run."""
+    if run is not None and not {PROCESS_TAG, WORKER_TAG} & set(run.tags):
+        instance.add_run_tags(run.run_id, {WORKER_TAG: _this_process()})
 
 
 def is_over(run: dg.DagsterRun) -> bool:
-    """True when the run has ended, or the command that executed it is gone."""
+    """True when the run has ended, or the process that executed it is gone."""
     if run.is_finished:
         return True
-    host, _, process = run.tags.get(PROCESS_TAG, "").partition("/")
+    host, _, process = (run.tags.get(PROCESS_TAG) or run.tags.get(WORKER_TAG, "")).partition("/")
     pid, _, started = process.partition("/")
     return host == socket.gethostname() and _started(int(pid)) != started
 
@@ -79,12 +89,17 @@ def is_run_over(instance: dg.DagsterInstance, run_id: str) -> bool:
     return run is None or is_over(run)
 
 
-def fail_orphans(instance: dg.DagsterInstance) -> None:
-    """Runs of commands that were killed have failed: say so, or they would be `started` for ever."""
+def fail_orphans(instance: dg.DagsterInstance) -> int:
+    """Runs of processes that were killed have failed: say so, or they would be `started` for ever. Their number."""
     unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)):
-        if is_over(run):
-            instance.report_run_failed(run, "the command that executed this run was stopped")
+    gone = [run for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)) if is_over(run)]
+    for run in gone:
+        instance.report_run_failed(run, "the process that executed this run was stopped")
+    return len(gone)
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}/{_started(os.getpid())}"
 
 
 def _started(pid: int) -> str:

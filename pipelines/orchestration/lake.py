@@ -14,6 +14,7 @@ from pipelines.lib.contract import Table
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, ONLY_CHANGES, noted
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.landing import Landed
+from pipelines.orchestration.instance import note_worker
 from pipelines.settings import MOST_REJECTED
 
 
@@ -22,6 +23,10 @@ class Lake(dg.ConfigurableResource):
 
     root: str
     most_rejected: float = MOST_REJECTED
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        if context.instance:
+            note_worker(context.instance, context.run)
 
     async def merge(
         self, context: dg.AssetExecutionContext, table: Table, answer: Answer

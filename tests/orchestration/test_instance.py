@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pipelines.orchestration import instance
+from pipelines.orchestration.lake import Lake
 
 
 @pytest.fixture
@@ -17,13 +18,11 @@ def storage(tmp_path: Path) -> dg.DagsterInstance:
     return instance.of(tmp_path)
 
 
-def run_of(storage: dg.DagsterInstance, process: str) -> str:
+def run_of(storage: dg.DagsterInstance, process: str, tag: str = instance.PROCESS_TAG) -> str:
     @dg.job
     def nothing() -> None: ...
 
-    run = storage.create_run_for_job(
-        nothing, status=dg.DagsterRunStatus.STARTED, tags={instance.PROCESS_TAG: process}
-    )
+    run = storage.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED, tags={tag: process})
     return run.run_id
 
 
@@ -45,9 +44,23 @@ def test_the_run_of_a_command_that_was_killed_has_failed(storage: dg.DagsterInst
     gone = run_of(storage, f"{host}/4194304/123")
     reused = run_of(storage, f"{host}/{pid}/{int(started) - 1}")
     alive = run_of(storage, ours)
+    left_by_the_daemon = run_of(storage, f"{host}/4194304/123", instance.WORKER_TAG)
     elsewhere = run_of(storage, f"another-host/{os.getpid()}/1")
     instance.fail_orphans(storage)
     assert status(storage, gone) == dg.DagsterRunStatus.FAILURE
+    assert status(storage, left_by_the_daemon) == dg.DagsterRunStatus.FAILURE
     assert status(storage, reused) == dg.DagsterRunStatus.FAILURE
     assert status(storage, alive) == dg.DagsterRunStatus.STARTED
     assert status(storage, elsewhere) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_that_reads_or_builds_says_which_process_executes_it(
+    storage: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    @dg.asset
+    def table(lake: Lake) -> None: ...
+
+    result = dg.materialize([table], instance=storage, resources={"lake": Lake(root=str(tmp_path))})
+    tags = storage.get_run_by_id(result.run_id).tags
+    assert tags[instance.WORKER_TAG] == instance.process_tags()[instance.PROCESS_TAG]
+    assert not instance.is_over(storage.get_run_by_id(run_of(storage, tags[instance.WORKER_TAG])))

@@ -9,7 +9,7 @@ from pipelines.defs.warehouse.folders import Folders
 from pipelines.lib.housekeeping import housekeep
 from pipelines.lib.http import utc_now
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS
-from pipelines.orchestration.instance import is_run_over
+from pipelines.orchestration.instance import is_run_over, note_worker
 from pipelines.settings import Settings
 
 
@@ -17,6 +17,7 @@ from pipelines.settings import Settings
 def housekeeping(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """The lake as it should lie there: one file per day of rounds, nothing past the age limits that are set."""
     settings = Settings()
+    note_worker(context.instance, context.run)
     # As a build does, until the run is over: no file may go while a build reads it.
     BuildState(Folders(settings.home).build).claim(
         context.run.run_id, lambda run_id: is_run_over(context.instance, run_id)

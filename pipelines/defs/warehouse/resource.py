@@ -18,7 +18,7 @@ from pipelines.defs.warehouse.built import opened
 from pipelines.defs.warehouse.folders import Folders
 from pipelines.defs.warehouse.project import WarehouseProject
 from pipelines.defs.warehouse.translator import DERIVED
-from pipelines.orchestration.instance import is_over
+from pipelines.orchestration.instance import is_over, note_worker
 from pipelines.orchestration.lake import Lake
 from pipelines.settings import Settings
 
@@ -89,6 +89,7 @@ class Warehouse(dg.ConfigurableResource):
         return {"rows": rows, "path": dg.MetadataValue.path(project.folders.marts)}
 
     def _claimed(self, context: dg.AssetExecutionContext) -> tuple[WarehouseProject, BuildState]:
+        note_worker(context.instance, context.run)
         project = WarehouseProject(Settings(), self.target)
         builds = BuildState(Folders(project.folders.home).build)  # one at a time, whatever the engine
         runs = context.instance
