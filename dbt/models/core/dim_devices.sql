@@ -8,13 +8,13 @@ lag(seen_at) over previous is null
         {%- endfor %}
 {%- endset %}
 
-with device_reports as (
-    select * from {{ ref('fct_device_reports') }}
+with descriptions as (
+    select * from {{ ref('fct_device_descriptions') }}
 ),
 
 observations as (
     select *
-    from {{ ref('int_device_observations') }}
+    from {{ ref('fct_device_observations') }}
     where {{ is_within_as_of('cast(first_observed_at as date)') }}
 ),
 
@@ -27,7 +27,7 @@ reports as (
         {{ attribute }},
         {%- endfor %}
         seen_at
-    from device_reports
+    from descriptions
     union all
     select
         'snapshot' as reporter,

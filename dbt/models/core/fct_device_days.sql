@@ -3,7 +3,7 @@ with session_days as (
 ),
 
 observations as (
-    select * from {{ ref('int_device_observations') }}
+    select * from {{ ref('fct_device_observations') }}
 ),
 
 connections as (

@@ -1,6 +1,9 @@
+{{ config(materialized='incremental', meta={'day': 'started_date'}) }}
+
 {# Sessions cut at midnight. One without a sane end lies on the day of its start and takes no time. #}
 with sessions as (
     select * from {{ ref('fct_device_sessions') }}
+    where {{ is_touched('started_date') }}
 ),
 
 spans as (
@@ -27,6 +30,7 @@ pieces as (
     select
         t.connection,
         t.device_id,
+        t.started_date,
         t.started_date + cast(u.day_offset as int) as date,
         t.test_run_id,
         t.is_flagged,
@@ -47,6 +51,7 @@ clipped as (
     select
         connection,
         device_id,
+        started_date,
         date,
         test_run_id,
         is_flagged,

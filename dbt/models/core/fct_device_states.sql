@@ -1,6 +1,6 @@
 with observations as (
     select *
-    from {{ ref('int_device_observations') }}
+    from {{ ref('fct_device_observations') }}
     where {{ is_within_as_of('cast(first_observed_at as date)') }}
 ),
 

@@ -1,6 +1,6 @@
 with observations as (
     select *
-    from {{ ref('int_reservation_observations') }}
+    from {{ ref('fct_reservation_observations') }}
     where {{ is_within_as_of('cast(first_observed_at as date)') }}
 ),
 
