@@ -54,6 +54,7 @@ build_totals as (
         max(returns_on_one_variant) as returns_in_mixed_build,
         count(*) filter (where attempts >= 2 and failures > 0) as failing_builds_of_several_attempts,
         count(*) filter (where is_wholly_failed) as wholly_failed_builds,
+        count(*) filter (where failures > 0 and not is_solidly_failing) as flake_failing_builds,
         bool_or(is_newest and has_failed_verdict) as is_newest_build_failed,
         sum(wasted_seconds) / 60 as wasted_device_minutes
     from builds
@@ -150,7 +151,12 @@ measured as (
         flake_rates.flake_failures,
         flake_rates.flake_rate,
         flake_rates.design_effect,
-        {{ wilson_low('flake_rates.flake_rate', '(flake_rates.flake_runs / flake_rates.design_effect)') }} as flake_rate_low,
+        -- So few failing builds may all be breaks, which say nothing of chance: then the rate may be 0.
+        case
+            when build_totals.mixed_builds = 0 and build_totals.flake_failing_builds < {{ var('alternation_returns') }}
+                and flake_rates.flake_rate is not null then 0e0
+            else {{ wilson_low('flake_rates.flake_rate', '(flake_rates.flake_runs / flake_rates.design_effect)') }}
+        end as flake_rate_low,
         {{ wilson_high('flake_rates.flake_rate', '(flake_rates.flake_runs / flake_rates.design_effect)') }} as flake_rate_high
     from run_totals
     inner join build_totals on run_totals.test_id = build_totals.test_id
