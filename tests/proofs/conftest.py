@@ -169,22 +169,25 @@ def figures(request: pytest.FixtureRequest) -> list[str]:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What was proven in full takes its place on the page; what other runs proved stays, with their commits."""
     if session.config.getoption("markexpr") != "proof" or exitstatus != 0:
         return
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=REPOSITORY, capture_output=True, text=True, check=False,
     ).stdout.strip()  # fmt: skip
-    lines = [
-        "# Proofs",
-        "",
-        "What `make proof` last measured, in full size. Every line is written by the test that measured it.",
-        "",
+    where = (
         f"Commit {commit}, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, "
-        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}.",
-        "",
-    ]
-    for name, measured in sorted(_figures.items()):
-        lines.append(f"## {name.split('|')[0].removeprefix('test_').replace('_', ' ')}")
-        lines += ["", *(f"- {line}" for line in measured), ""]
-    (REPOSITORY / "docs" / "proofs.md").write_text("\n".join(lines))
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}."
+    )
+    page = REPOSITORY / "docs" / "proofs.md"
+    head, *held = page.read_text().split("\n## ")
+    sections = {title: body.strip() for title, _, body in (section.partition("\n") for section in held)}
+    measured: dict[str, list[str]] = {}
+    for name, lines in _figures.items():
+        title = name.split("|")[0].removeprefix("test_").replace("_", " ")
+        measured.setdefault(title, []).extend(lines)
+    for title, lines in measured.items():
+        sections[title] = "\n".join([where, "", *(f"- {line}" for line in lines)])
+    parts = [f"## {title}\n\n{body}\n" for title, body in sorted(sections.items())]
+    page.write_text("\n".join([head.strip() + "\n", *parts]))
