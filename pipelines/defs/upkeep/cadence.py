@@ -57,7 +57,7 @@ def snapshots(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
         return dg.SkipReason(str(error))
     now, last = utc_now(), json.loads(context.cursor or "{}")
     under_way = _under_way(context.instance)
-    slots, requests = {}, []
+    handled, requests = {name: slot for name, slot in last.items() if name in connections}, []
     for name, connection in connections.items():
         what = f"snapshot/{name}"
         keys = [
@@ -67,11 +67,14 @@ def snapshots(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
             for table in contract.TABLES
             if table.kind == "snapshot"
         ]
-        slots[name] = cadence.slot(now, connection.snapshot_every_minutes)
-        if keys and last.get(name) != slots[name] and what not in under_way:
+        slot = cadence.slot(now, connection.snapshot_every_minutes)
+        if keys and handled.get(name) != slot and what not in under_way:
+            handled[name] = slot
             tags = {TAG: what, "dagster/priority": str(_PRIORITY_OF_ROUNDS)}
             requests.append(dg.RunRequest(asset_selection=keys, partition_key=name, tags=tags))
-    return dg.SensorResult(run_requests=requests, cursor=json.dumps(slots))
+    if not requests:
+        return dg.SkipReason("no round is due")
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(handled))
 
 
 @dg.sensor(
