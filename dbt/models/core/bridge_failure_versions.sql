@@ -1,25 +1,25 @@
-with templates as (
+{{ config(materialized='incremental', meta={'day': 'run_started_date'}) }}
+
+with messages as (
+    select * from {{ ref('fct_failure_messages') }}
+    where {{ is_touched('run_started_date') }}
+),
+
+templates as (
     select * from {{ ref('int_failure_templates') }}
     where failure_id is not null
 ),
 
-newest as (
-    select
-        message,
-        failure_id
-    from templates
-    where algorithm_version = '{{ failure_text_version() }}'
-),
-
 paired as (
     select
+        messages.run_started_date,
         templates.algorithm_version,
         templates.failure_id as versioned_failure_id,
-        newest.failure_id,
-        count(*) as texts
-    from templates
-    inner join newest on templates.message = newest.message
-    group by templates.algorithm_version, templates.failure_id, newest.failure_id
+        messages.failure_id,
+        count(*) as messages
+    from messages
+    inner join templates on messages.message = templates.message
+    group by messages.run_started_date, templates.algorithm_version, templates.failure_id, messages.failure_id
 )
 
 select * from paired

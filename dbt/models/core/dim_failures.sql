@@ -1,5 +1,5 @@
 with messages as (
-    select * from {{ ref('fct_failure_messages') }}
+    select * from {{ ref('fct_failure_message_days') }}
 ),
 
 families as (
@@ -18,11 +18,9 @@ oldest as (
     select
         failure_id,
         template,
-        message_head as example_message
+        example_message
     from messages
-    qualify row_number() over (
-        partition by failure_id order by occurred_at, test_run_id, command_key
-    ) = 1
+    qualify row_number() over (partition by failure_id order by first_seen_at, run_started_date) = 1
 ),
 
 site_categories as (

@@ -6,17 +6,14 @@ daily as (
     select * from {{ ref('failure_reasons_daily') }}
 ),
 
-own_messages as (
-    select
-        messages.failure_id,
-        test_runs.test_id,
-        test_runs.device_id,
-        test_runs.build_id,
-        test_runs.failure_reason_name,
-        messages.occurred_at
-    from {{ ref('fct_failure_messages') }} as messages
-    inner join {{ ref('fct_test_runs') }} as test_runs on messages.test_run_id = test_runs.test_run_id
-    where messages.command_key is null
+days as (
+    select * from {{ ref('fct_failure_days') }}
+),
+
+own_days as (
+    select *
+    from days
+    where not is_of_a_command
 ),
 
 categories as (
@@ -26,9 +23,9 @@ categories as (
 seen as (
     select
         failure_id,
-        min(occurred_at) as first_seen_at,
-        max(occurred_at) as last_seen_at
-    from {{ ref('fct_failure_messages') }}
+        min(first_seen_at) as first_seen_at,
+        max(last_seen_at) as last_seen_at
+    from days
     group by failure_id
 ),
 
@@ -59,7 +56,7 @@ reach as (
         count(distinct test_id) as tests,
         count(distinct device_id) as devices,
         count(distinct build_id) as builds
-    from own_messages
+    from own_days
     group by failure_id
 ),
 
@@ -76,9 +73,9 @@ reasons as (
     select
         failure_id,
         failure_reason_name,
-        count(*) as test_runs,
-        max(occurred_at) as last_seen_at
-    from own_messages
+        sum(occurrences) as test_runs,
+        max(last_seen_at) as last_seen_at
+    from own_days
     where failure_reason_name is not null
     group by failure_id, failure_reason_name
 ),
@@ -91,6 +88,27 @@ named as (
     qualify row_number() over (
         partition by failure_id order by test_runs desc, last_seen_at desc, failure_reason_name
     ) = 1
+),
+
+commands as (
+    select
+        failure_id,
+        failing_command,
+        cast(sum(occurrences) as bigint) as failing_command_occurrences
+    from days
+    where failing_command is not null
+    group by failure_id, failing_command
+),
+
+most_frequent_commands as (
+    select
+        failure_id,
+        failing_command,
+        failing_command_occurrences
+    from commands
+    qualify row_number() over (
+        partition by failure_id order by failing_command_occurrences desc, failing_command
+    ) = 1
 )
 
 select
@@ -99,6 +117,8 @@ select
     failures.example_message,
     failures.template,
     named.failure_reason_name,
+    most_frequent_commands.failing_command,
+    coalesce(most_frequent_commands.failing_command_occurrences, 0) as failing_command_occurrences,
     coalesce(failures.site_category, categories.category, failures.shipped_category, 'unknown') as category,
     seen.first_seen_at,
     seen.last_seen_at,
@@ -115,5 +135,6 @@ inner join occurrences on failures.failure_id = occurrences.failure_id
 cross join today
 left join reach on failures.failure_id = reach.failure_id
 left join named on failures.failure_id = named.failure_id
+left join most_frequent_commands on failures.failure_id = most_frequent_commands.failure_id
 left join categories on lower(trim(named.failure_reason_name)) = lower(categories.failure_reason_name)
 left join reopened on failures.failure_id = reopened.failure_id
