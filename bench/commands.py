@@ -37,6 +37,11 @@ def main(
             near = measuring.in_turns(contenders, url, Path(folder), ids, rounds)
         with serving(place, slow) as url:
             far = measuring.in_turns([OURS], url, Path(folder), ids, rounds)
+    landed = {one.count for of_one in (*near.values(), *far.values()) for one in of_one}
+    if landed != {len(ids)}:
+        raise RuntimeError(
+            f"commands of {len(ids)} tests were asked for, and those of {sorted(landed)} landed"
+        )
     title = f"commands of {len(ids):,} tests, {IN_FLIGHT} requests in flight"
     measuring.show(
         f"{title}, {latency * 1000:g} ms latency, {rounds} rounds",

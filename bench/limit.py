@@ -13,11 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count as counted
 from pathlib import Path
 
-import httpx
+import aiohttp
 import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
-from httpx_aiohttp import HttpxAiohttpClient
 
 from bench.page_server import EXPORT
 from bench.pages import PAGE_SIZE, window
@@ -35,16 +34,15 @@ def executions(url: str, folder: Path, count: int) -> int:
 async def _written(url: str, folder: Path, pages: Sequence[int]) -> int:
     start, end = (round(moment.timestamp() * 1000) for moment in window())
     slots = asyncio.Semaphore(_IN_FLIGHT)
-    limits = httpx.Limits(max_connections=_IN_FLIGHT)
     loop = asyncio.get_running_loop()
     names = counted()
     with ThreadPoolExecutor(1) as worker:
-        async with HttpxAiohttpClient(limits=limits, mounts={"all://127.0.0.1": None}) as client:
+        async with aiohttp.ClientSession() as client:
 
             async def body(page: int) -> bytes:
                 bounds = {"startExecutionTime[0]": start, "endExecutionTime[0]": end - 1}
-                async with slots:
-                    return (await client.get(url + EXPORT, params={**bounds, "_page": page})).content
+                async with slots, client.get(url + EXPORT, params={**bounds, "_page": page}) as answer:
+                    return await answer.read()
 
             async def write(some: Sequence[int]) -> int:
                 bodies = await asyncio.gather(*map(body, some))

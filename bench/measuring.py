@@ -15,6 +15,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
@@ -88,6 +90,11 @@ def show(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], notes
     console.print(table)
     for note in (*notes, machine()):
         console.print(note, highlight=False, soft_wrap=True)
+
+
+def distinct(folder: Path, column: str) -> int:
+    """How many different values of a column lie in the Parquet files below a folder."""
+    return len(pc.unique(pq.read_table(folder, columns=[column], partitioning=None)[column]))
 
 
 def machine() -> str:

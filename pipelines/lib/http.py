@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
-import logging
 import random
 import ssl
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, Protocol, TypeVar
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx
 import msgspec
 import stamina
 from aiolimiter import AsyncLimiter
-from httpx_aiohttp import HttpxAiohttpClient
 
 from pipelines.lib.answer import Answer, Page
 from pipelines.settings import Connection
@@ -32,7 +31,6 @@ from pipelines.settings import Connection
 T = TypeVar("T")
 JSON = "application/json"
 
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole URLs at INFO
 stamina.instrumentation.set_on_retry_hooks([])  # retries are counted, and told with the landing
 
 # How often a request is tried in all, by what went wrong. A dead server is named within seconds; a 500 may be the
@@ -90,6 +88,39 @@ Complaint = Callable[[int, bytes], "Fault | SourceError | None"]
 """What a body says that its status does not: a `Fault`, `NotAuthorised`, `OutOfRange`, or None."""
 
 
+class Reply(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request, as it is sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def with_form(cls, url: str, fields: Mapping[str, str], accept: str = JSON) -> Question:
+        headers = {"Accept": accept, "Content-Type": "application/x-www-form-urlencoded"}
+        return cls("POST", url, headers, urlencode(fields).encode())
+
+
+Send = Callable[[Question], Awaitable[Reply]]
+
+
+class Login(Protocol):
+    """What has to be asked for before anything else can be."""
+
+    async def headers(self, send: Send, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:
+        """What signs a request: other ones than those that were just refused with a 401."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where one connection answers, how it is asked, and how hard."""
@@ -97,7 +128,7 @@ class Endpoint:
     label: str  # "perfecto.acme", as in connections.toml
     url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    auth: httpx.Auth | None = field(default=None, repr=False)
+    login: Login | None = field(default=None, repr=False)
     verify_tls: bool = True
     ca_bundle: str | None = None
     max_in_flight: int = 16
@@ -107,23 +138,18 @@ class Endpoint:
     complaint: Complaint = lambda _status, _body: None
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    method: str
-    path: str
-    accept: str
-    content: Mapping[str, Any] = field(repr=False)  # httpx's arguments: parameters, or a body
-
-
 class Http:
     """Requests to one endpoint; made by `connect`."""
 
-    def __init__(self, endpoint: Endpoint, client: httpx.AsyncClient, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, endpoint: Endpoint, session: aiohttp.ClientSession, clock: Callable[[], datetime]
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.clock = clock
         self.clock_skew_seconds: float | None = None  # of the server's clock, by its last `Date`
         self._endpoint = endpoint
-        self._client = client
+        self._session = session
+        self._proxy = _proxy(endpoint.url)
         self._slots = asyncio.Semaphore(endpoint.max_in_flight)
         rate = endpoint.requests_per_second
         self._limiter = AsyncLimiter(1, 1 / rate) if rate else None
@@ -132,19 +158,24 @@ class Http:
         self, path: str, parameters: Mapping[str, str], read: Callable[[bytes], T], accept: str = JSON
     ) -> T:
         """The body of `path` below the endpoint's URL, as `read` understands it; a body it cannot read is retried."""
-        return await self._asked(_Question("GET", path, accept, {"params": dict(parameters)}), read)
+        asked = f"?{urlencode(parameters)}" if parameters else ""
+        return await self._asked(Question("GET", self._url(path) + asked, {"Accept": accept}), read)
 
     async def post_json(self, path: str, body: Any, read: Callable[[bytes], T]) -> T:
         """As `get`, for what is asked in a JSON body. Only ever for a question, which changes nothing."""
-        return await self._asked(_Question("POST", path, JSON, {"json": body}), read)
+        headers = {"Accept": JSON, "Content-Type": JSON}
+        return await self._asked(Question("POST", self._url(path), headers, msgspec.json.encode(body)), read)
 
     async def post_form(
         self, path: str, fields: Mapping[str, str], read: Callable[[bytes], T], accept: str = JSON
     ) -> T:
         """As `post_json`, in a form."""
-        return await self._asked(_Question("POST", path, accept, {"data": dict(fields)}), read)
+        return await self._asked(Question.with_form(self._url(path), fields, accept), read)
 
-    async def _asked(self, question: _Question, read: Callable[[bytes], T]) -> T:
+    def _url(self, path: str) -> str:
+        return f"{self._endpoint.url}/{path}"
+
+    async def _asked(self, question: Question, read: Callable[[bytes], T]) -> T:
         tries: Counter[str] = Counter()
 
         def wait(error: Exception) -> bool | float:
@@ -198,7 +229,7 @@ class Http:
         """An error line in the one form that all of them have."""
         return kind(problem(self._endpoint.label, self._endpoint.url, what, advice), status)
 
-    async def _once(self, question: _Question, read: Callable[[bytes], T]) -> T:
+    async def _once(self, question: Question, read: Callable[[bytes], T]) -> T:
         async with self._slots:
             if self._limiter:
                 await self._limiter.acquire()
@@ -214,27 +245,40 @@ class Http:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise Fault("broken", "the body is not the documented JSON") from None
 
-    async def _exchanged(self, question: _Question) -> tuple[int, httpx.Headers, bytes]:
-        url = f"{self._endpoint.url}/{question.path}"
-        headers = {"Accept": question.accept}
+    async def _exchanged(self, question: Question) -> Reply:
+        """The answer; where there is a login, signed by it, and once more after a 401."""
+        login = self._endpoint.login
+        if login is None:
+            return await self._sent(question)
+        signed = await login.headers(self._sent)
+        reply = await self._sent(replace(question, headers={**question.headers, **signed}))
+        if reply.status != 401:
+            return reply
+        signed = await login.headers(self._sent, refused=signed)
+        return await self._sent(replace(question, headers={**question.headers, **signed}))
+
+    async def _sent(self, question: Question) -> Reply:
         try:
-            async with asyncio.timeout(_WHOLE_REQUEST * self._endpoint.timeout_seconds):
-                async with self._client.stream(
-                    question.method, url, headers=headers, **question.content
-                ) as response:
-                    chunks, size = [], 0
-                    async for chunk in response.aiter_bytes():
-                        chunks.append(chunk)
-                        size += len(chunk)
-                        if size > _LARGEST_BODY:
-                            raise Fault("broken", f"the body is larger than {_LARGEST_BODY >> 20} MB")
-                    return response.status_code, response.headers, b"".join(chunks)
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
+            async with self._session.request(
+                question.method,
+                question.url,
+                headers=question.headers,
+                data=question.body,
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as response:
+                chunks, size = [], 0
+                async for chunk in response.content.iter_any():
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > _LARGEST_BODY:
+                        raise Fault("broken", f"the body is larger than {_LARGEST_BODY >> 20} MB")
+                return Reply(response.status, response.headers, b"".join(chunks))
+        except (aiohttp.ClientError, OSError) as error:
             raise self._broken(error) from None
 
-    def _broken(self, error: Exception) -> Exception:
-        """What went wrong below HTTP, told by aiohttp's own error: its httpx transport calls all of it a timeout."""
-        cause = error.__cause__ or error
+    def _broken(self, cause: Exception) -> Exception:
+        """What went wrong below HTTP."""
         if isinstance(cause, aiohttp.ClientSSLError | ssl.SSLError):
             advice = "set ca_bundle to your CA's PEM file"
             return self.problem(SourceUnavailable, "its TLS certificate cannot be verified", advice)
@@ -246,7 +290,7 @@ class Http:
             return Fault("broken", f"no whole answer within {self._endpoint.timeout_seconds:g} s")
         return Fault("broken", f"the connection broke ({type(cause).__name__})")
 
-    def _check(self, status: int, headers: httpx.Headers, body: bytes) -> None:
+    def _check(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         complaint = self._endpoint.complaint(status, body)
         if isinstance(complaint, Fault):
             raise complaint
@@ -269,7 +313,7 @@ class Http:
             return f"check its {self._endpoint.credentials} and the user's rights"
         return "check the url"
 
-    def _retry_after(self, headers: httpx.Headers) -> float | None:
+    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
         """Seconds, or a date by the server's own clock; anything else is as if it were absent."""
         text = headers.get("retry-after", "").strip()
         if text.isascii() and text.isdigit():
@@ -313,14 +357,14 @@ def endpoint(
     credentials: str,
     complaint: Complaint = lambda _status, _body: None,
     headers: Mapping[str, str] | None = None,
-    auth: httpx.Auth | None = None,
+    login: Login | None = None,
 ) -> Endpoint:
     """What `connections.toml` says of a connection, as an endpoint at `url`."""
     return Endpoint(
         label=f"{connection.kind}.{connection.name}",
         url=url,
         headers=headers or {},
-        auth=auth,
+        login=login,
         verify_tls=connection.verify_tls,
         ca_bundle=str(connection.ca_bundle) if connection.ca_bundle else None,
         max_in_flight=connection.max_in_flight,
@@ -334,17 +378,32 @@ def endpoint(
 @asynccontextmanager
 async def connect(endpoint: Endpoint, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Http]:
     """An open client for the endpoint, for as long as the block lasts."""
-    verify: Any = endpoint.verify_tls
-    if endpoint.verify_tls and endpoint.ca_bundle:
-        verify = ssl.create_default_context(cafile=endpoint.ca_bundle)
-    client = HttpxAiohttpClient(
+    seconds = endpoint.timeout_seconds
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=endpoint.max_in_flight, ssl=_tls(endpoint)),
         headers={"User-Agent": "flakehouse", **endpoint.headers},
-        auth=endpoint.auth,
-        verify=verify,
-        timeout=httpx.Timeout(endpoint.timeout_seconds),
-        limits=httpx.Limits(max_connections=endpoint.max_in_flight),
-        follow_redirects=False,
-        mounts={"all://127.0.0.1": None, "all://localhost": None},  # a proxy is not asked for our own machine
+        timeout=aiohttp.ClientTimeout(
+            total=_WHOLE_REQUEST * seconds, sock_connect=seconds, sock_read=seconds
+        ),
     )
-    async with client:
-        yield Http(endpoint, client, clock)
+    async with session:
+        yield Http(endpoint, session, clock)
+
+
+def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:
+    if not endpoint.verify_tls or not endpoint.url.startswith("https:"):
+        return False
+    if endpoint.ca_bundle:
+        return ssl.create_default_context(cafile=endpoint.ca_bundle)
+    return (
+        httpx.create_ssl_context()
+    )  # with the authorities that come along: not every Python finds the machine's
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names; our own machine is asked without one."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in ("127.0.0.1", "localhost") or proxy_bypass(host):
+        return None
+    return getproxies().get(parts.scheme)

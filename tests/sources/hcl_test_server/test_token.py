@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from urllib.parse import parse_qs
 
-import httpx
+import msgspec
 import pytest
 
 from pipelines.defs.sources.hcl_test_server.client import client
 from pipelines.defs.sources.hcl_test_server.token import AccessToken
-from pipelines.lib.http import Fault, NotAuthorised
+from pipelines.lib.http import Fault, Http, NotAuthorised, Question, Reply, connect, endpoint
 from pipelines.settings import HclConnection
 from simlab.server import Lab
 from tests.simlab.serving import serving
@@ -27,37 +27,40 @@ CONNECTION = HclConnection(
 class Server:
     """What the other side says, in order, and what it was asked."""
 
-    def __init__(self, auth: AccessToken) -> None:
-        self.auth = auth
-        self.seen: list[httpx.Request] = []
+    def __init__(self, login: AccessToken) -> None:
+        self.login = login
+        self.seen: list[Question] = []
 
-    def ask(self, *answers: httpx.Response) -> httpx.Response:
+    def ask(self, *answers: Reply) -> Reply:
         return asyncio.run(self._ask(list(answers)))
 
-    async def _ask(self, answers: list[httpx.Response]) -> httpx.Response:
-        flow: AsyncGenerator[httpx.Request, httpx.Response] = self.auth.async_auth_flow(
-            httpx.Request("GET", f"{CONNECTION.url}/agents")
-        )
-        request = await anext(flow)
-        while True:
-            # What is sent is noted as it is at that time: the same request is signed anew later.
-            self.seen.append(httpx.Request(request.method, request.url, headers=dict(request.headers)))
-            answer = answers.pop(0)
-            try:
-                request = await flow.asend(answer)
-            except StopAsyncIteration:
-                assert not answers
-                return answer
+    async def _ask(self, answers: list[Reply]) -> Reply:
+        async def sent(_source: Http, question: Question) -> Reply:
+            self.seen.append(question)
+            return answers.pop(0)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Http, "_sent", sent)
+            async with connect(
+                endpoint(CONNECTION, CONNECTION.url, credentials="", login=self.login)
+            ) as http:
+                reply = await http._exchanged(Question("GET", f"{CONNECTION.url}/agents", {}))
+        assert not answers
+        return reply
 
     def addresses(self) -> list[str]:
-        return [request.url.path.removeprefix("/test/rest/") for request in self.seen]
+        return [question.url.removeprefix(f"{CONNECTION.url}/") for question in self.seen]
 
 
-def given(token: str, **more: object) -> httpx.Response:
-    return httpx.Response(200, json={"access_token": token, **more})
+def said(status: int, body: object = ()) -> Reply:
+    return Reply(status, {}, msgspec.json.encode(body))
 
 
-OK, EXPIRED = httpx.Response(200, json=[]), httpx.Response(401, json={"code": 401})
+def given(token: str, **more: object) -> Reply:
+    return said(200, {"access_token": token, **more})
+
+
+OK, EXPIRED = said(200), said(401, {"code": 401})
 
 
 @pytest.fixture
@@ -82,9 +85,9 @@ def test_the_offline_token_is_sent_in_a_form_and_nowhere_else() -> None:
     request = AccessToken(CONNECTION)._exchange()
 
     assert request.method == "POST"
-    assert str(request.url) == "https://ots.example.com/test/rest/tokens/"
+    assert request.url == "https://ots.example.com/test/rest/tokens/"
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert parse_qs(request.content.decode()) == {"refresh_token": [OFFLINE_TOKEN]}
+    assert parse_qs(request.body.decode()) == {"refresh_token": [OFFLINE_TOKEN]}
 
 
 @pytest.mark.parametrize(
@@ -117,8 +120,8 @@ def test_a_401_renews_the_token_once(server: Server) -> None:
     server.ask(given("first"), OK)
     answer = server.ask(EXPIRED, given("second"), OK)
 
-    assert answer.status_code == 200
-    assert [r.headers["Authorization"] for r in server.seen if r.url.path.endswith("agents")] == [
+    assert answer.status == 200
+    assert [r.headers["Authorization"] for r in server.seen if r.url.endswith("agents")] == [
         "Bearer first",
         "Bearer first",
         "Bearer second",
@@ -128,14 +131,14 @@ def test_a_401_renews_the_token_once(server: Server) -> None:
 def test_a_second_401_is_handed_on(server: Server) -> None:
     answer = server.ask(given("first"), EXPIRED, given("second"), EXPIRED)
 
-    assert answer.status_code == 401
+    assert answer.status == 401
     assert server.addresses() == ["tokens/", "agents", "tokens/", "agents"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 402])
 def test_a_bad_offline_token_is_final_and_says_what_to_do(server: Server, status: int) -> None:
     with pytest.raises(NotAuthorised) as refusal:
-        server.ask(httpx.Response(status, json={"code": status}))
+        server.ask(said(status, {"code": status}))
 
     assert str(refusal.value) == (
         "hcl.ots (https://ots.example.com): it does not take the offline token;"
@@ -145,22 +148,20 @@ def test_a_bad_offline_token_is_final_and_says_what_to_do(server: Server, status
 
 def test_a_missing_licence_is_final_and_named(server: Server) -> None:
     with pytest.raises(NotAuthorised, match="check the user's licence"):
-        server.ask(httpx.Response(403))
+        server.ask(said(403))
 
 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (httpx.Response(500), "server_error"),
-        (httpx.Response(503), "busy"),
-        (httpx.Response(429), "busy"),
-        (httpx.Response(200, text="<html>login</html>"), "broken"),
-        (httpx.Response(200, json={"token_type": "bearer"}), "broken"),
+        (said(500), "server_error"),
+        (said(503), "busy"),
+        (said(429), "busy"),
+        (Reply(200, {}, b"<html>login</html>"), "broken"),
+        (said(200, {"token_type": "bearer"}), "broken"),
     ],
 )
-def test_a_stumble_of_the_token_service_may_be_tried_again(
-    server: Server, answer: httpx.Response, kind: str
-) -> None:
+def test_a_stumble_of_the_token_service_may_be_tried_again(server: Server, answer: Reply, kind: str) -> None:
     with pytest.raises(Fault) as fault:
         server.ask(answer)
 

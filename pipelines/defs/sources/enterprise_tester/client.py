@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from urllib.parse import quote
 
-import httpx
 import msgspec
+from aiohttp import encode_basic_auth
 
 from pipelines.defs.sources.enterprise_tester.contract import ProjectPlace
 from pipelines.lib.answer import Answer, Page
@@ -62,8 +62,15 @@ async def client(
     connection: EnterpriseTesterConnection, clock: Callable[[], datetime] = utc_now
 ) -> AsyncIterator[EnterpriseTester]:
     """One server, for as long as the block lasts."""
-    login = httpx.BasicAuth(connection.username.get_secret_value(), connection.password.get_secret_value())
-    asked = endpoint(connection, f"{connection.url}/api", credentials="username and password", auth=login)
+    login = encode_basic_auth(
+        connection.username.get_secret_value(), connection.password.get_secret_value(), "utf-8"
+    )
+    asked = endpoint(
+        connection,
+        f"{connection.url}/api",
+        credentials="username and password",
+        headers={"Authorization": login},
+    )
     async with connect(asked, clock) as http:
         yield EnterpriseTester(http, connection.projects)
 

@@ -85,7 +85,7 @@ async def client(
         connection,
         connection.url,
         credentials="offline_token, that the user is a member of each of its projects",
-        auth=AccessToken(connection),
+        login=AccessToken(connection),
     )
     async with connect(asked, clock) as http:
         yield HclTestServer(http, connection.projects)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable, Mapping
 
-import httpx
 import msgspec
 
-from pipelines.lib.http import Fault, NotAuthorised, problem
+from pipelines.lib.http import Fault, NotAuthorised, Question, Reply, Send, problem
 from pipelines.settings import HclConnection
 
 # One of the two published answers has no `expires_in`; the text beside it says about 300 seconds.
@@ -31,11 +30,10 @@ class _Exchanged(msgspec.Struct):
 _read_exchanged = msgspec.json.Decoder(_Exchanged).decode
 
 
-class AccessToken(httpx.Auth):
-    """Sends a valid access token along: renewed a minute before it expires, and once where the server says 401.
+class AccessToken:
+    """Signs requests with a valid access token: renewed a minute before it expires, and where the server says 401.
 
-    It does no I/O itself: it yields the requests that are to be sent. A 401 on a fresh token is the server's word
-    that the user may not see the thing; it is handed on.
+    A 401 on a fresh token is the server's word that the user may not see the thing.
     """
 
     def __init__(self, connection: HclConnection, now: Callable[[], float] = time.monotonic) -> None:
@@ -47,35 +45,22 @@ class AccessToken(httpx.Auth):
         self._renew_at = 0.0
         self._exchanging = asyncio.Lock()
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Exchange where needed, the request, and both again after a 401."""
+    async def headers(self, send: Send, refused: Mapping[str, str] | None = None) -> Mapping[str, str]:
+        """Of many requests at once, the first one exchanges."""
         async with self._exchanging:
-            if not self._token or self._now() >= self._renew_at:
-                await self._take((yield self._exchange()))
-        sent = self._sign(request)
-        response = yield request
-        if response.status_code != 401:
-            return
-        async with self._exchanging:
-            if self._token == sent:
-                await self._take((yield self._exchange()))
-        self._sign(request)
-        yield request
+            if not self._token or self._now() >= self._renew_at or refused == self._signed():
+                self._take(await send(self._exchange()))
+            return self._signed()
 
-    def _sign(self, request: httpx.Request) -> str:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return self._token
+    def _signed(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
 
-    def _exchange(self) -> httpx.Request:
-        return httpx.Request(
-            "POST",
-            f"{self._url}/tokens/",
-            headers={"Accept": "application/json"},
-            data={"refresh_token": self._offline_token.get_secret_value()},
-        )
+    def _exchange(self) -> Question:
+        fields = {"refresh_token": self._offline_token.get_secret_value()}
+        return Question.with_form(f"{self._url}/tokens/", fields)
 
-    async def _take(self, response: httpx.Response) -> None:
-        status = response.status_code
+    def _take(self, reply: Reply) -> None:
+        status = reply.status
         if status in _REFUSALS:
             what, advice = _REFUSALS[status]
             raise NotAuthorised(problem(self._label, self._url, what, advice), status)
@@ -83,7 +68,7 @@ class AccessToken(httpx.Auth):
             kind = "server_error" if status == 500 else "busy"
             raise Fault(kind, f"HTTP {status} where an access token was asked for")
         try:
-            exchanged = _read_exchanged(await response.aread())
+            exchanged = _read_exchanged(reply.body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise Fault("broken", "the access token's answer is not the documented JSON") from None
         lifetime = exchanged.expires_in or _DEFAULT_LIFETIME
