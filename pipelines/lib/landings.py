@@ -43,14 +43,12 @@ def newest_of_days(lake: str | Path, since: date) -> dict[Place, dict[date, Land
     return found
 
 
-def last_change(lake: str | Path, since: date) -> datetime | None:
-    """When rows last came into the lake, or changed in it."""
-    found = rows(
-        lake,
-        since,
-        "select max(started_at + to_seconds(coalesce(seconds, 0))) from landings where is_rewritten",
-    )
-    return found[0][0] if found else None
+def changes(lake: str | Path, since: date) -> tuple[datetime, datetime] | None:
+    """When rows first and last came into the lake, or changed in it, since that day."""
+    query = """select min(moment), max(moment) from (
+                   select started_at + to_seconds(coalesce(seconds, 0)) as moment from landings where is_rewritten)"""
+    found = rows(lake, since, query)
+    return found[0] if found and found[0][0] else None
 
 
 def rows(

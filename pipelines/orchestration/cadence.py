@@ -76,6 +76,7 @@ class Builds:
     changed_at: datetime | None = None  # when the lake last changed
     is_building: bool = False
     is_reading: bool = False  # days are waiting to be read, or being read
+    first_changed_at: datetime | None = None  # when the lake began to change
 
 
 def build_is_due(now: datetime, builds: Builds, every: timedelta) -> bool:
@@ -88,7 +89,7 @@ def build_is_due(now: datetime, builds: Builds, every: timedelta) -> bool:
     is_believable = builds.succeeded_at is not None and builds.succeeded_at <= now + _SKEW
     if is_believable and builds.changed_at < builds.succeeded_at:
         return False
-    since = now - (builds.started_at or builds.changed_at)
+    since = now - (builds.started_at or builds.first_changed_at or builds.changed_at)
     if since < timedelta(0):
         return True
     if builds.is_reading:

@@ -123,7 +123,11 @@ def minutes_ago(minutes: float) -> datetime:
         pytest.param(
             False, Builds(changed_at=minutes_ago(1), is_reading=True), id="the first rows, more are coming"
         ),
-        pytest.param(True, Builds(changed_at=minutes_ago(60), is_reading=True), id="they come for an hour"),
+        pytest.param(
+            True,
+            Builds(first_changed_at=minutes_ago(60), changed_at=minutes_ago(1), is_reading=True),
+            id="they come for an hour",
+        ),
         pytest.param(
             False, Builds(minutes_ago(90), minutes_ago(90), minutes_ago(100)), id="nothing has changed since"
         ),

@@ -260,6 +260,9 @@ def test_a_build_waits_for_days_that_are_being_read(site: Site) -> None:
     tell(site.lake, "acme", day_landed(REPORTING, "commands", date(2026, 3, 1), now, is_rewritten=True))
     run = site.has_run({cadence.TAG: f"window/{REPORTING}/acme/2026-03-01"}, dg.DagsterRunStatus.STARTED)
     assert site.tick(cadence.builds, now + timedelta(minutes=5))[0] == []
+    later = now + timedelta(minutes=62)
+    tell(site.lake, "acme", day_landed(REPORTING, "commands", date(2026, 3, 2), later, is_rewritten=True))
+    assert len(site.tick(cadence.builds, later)[0]) == 1
     site.instance.report_run_failed(site.instance.get_run_by_id(run))
     assert len(site.tick(cadence.builds, now + timedelta(minutes=5))[0]) == 1
 

@@ -168,10 +168,12 @@ def _builds(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> 
 
     succeeded_at = newest(dg.DagsterRunStatus.SUCCESS)
     since = succeeded_at or now - timedelta(days=SWEPT_DAYS)
+    first, last = landings.changes(settings.lake, since.date()) or (None, None)
     return Builds(
         started_at=newest(),
         succeeded_at=succeeded_at,
-        changed_at=landings.last_change(settings.lake, since.date()),
+        first_changed_at=first,
+        changed_at=last,
         is_building=bool(
             instance.get_runs(filters=dg.RunsFilter(job_name=BUILD_JOB, statuses=_UNFINISHED), limit=1)
         ),
