@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', meta={'day': 'started_date'}) }}
+{{ config(materialized='incremental', meta={'day': 'started_date'}, post_hook='{{ rename_families() }}') }}
 
 with test_runs as (
     select * from {{ ref('int_test_runs') }}
