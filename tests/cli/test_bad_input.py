@@ -84,6 +84,16 @@ def test_what_was_typed_wrongly_is_named(home: Path, arguments: tuple[str, ...],
     assert expected in flakehouse(*arguments, home=home).line
 
 
+def test_what_spark_lacks_is_said_before_anything_is_built(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(home))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    line = flakehouse("build", "--target", "spark", home=home).line
+    assert "Spark is not installed" in line or "Spark needs Java" in line
+    assert not (home / "warehouse").exists()
+
+
 def test_a_missing_connections_file_is_named_with_a_way_to_get_one(home: Path) -> None:
     line = flakehouse(*ONE_DAY, home=home).line
     assert str(home / "connections.toml") in line
