@@ -6,7 +6,7 @@ PYTEST = .venv/bin/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev spark test proof bench lint format lock clean
+.PHONY: help demo dev spark postgres test proof bench lint format lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,8 @@ test: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark) lint  ## 
 
 proof: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark)  ## the full sizes, in hours
 	$(PYTEST) -m proof -q
+
+postgres: .venv/ready-postgres  ## what a deployment with Dagster's storage on PostgreSQL needs (deploy/)
 
 spark: .venv/ready-spark  ## what `flakehouse build --target spark` needs beside Java 17
 
@@ -44,6 +46,7 @@ lock: .venv/ready  ## the pinned requirements, anew from pyproject.toml
 	.venv/bin/uv pip compile pyproject.toml --group dev -c requirements.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-dev.lock
 	.venv/bin/uv pip compile pyproject.toml --group bench -c requirements.lock -c requirements-dev.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-bench.lock
 	.venv/bin/uv pip compile pyproject.toml --group spark -c requirements.lock -c requirements-dev.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-spark.lock
+	.venv/bin/uv pip compile pyproject.toml --group postgres -c requirements.lock -c requirements-dev.lock --universal --no-strip-extras --generate-hashes --upgrade -q -o requirements-postgres.lock
 
 clean:  ## remove .venv and everything the demo wrote
 	rm -rf .venv .flakehouse
@@ -63,4 +66,8 @@ clean:  ## remove .venv and everything the demo wrote
 
 .venv/ready-spark: .venv/ready requirements-spark.lock
 	@.venv/bin/uv pip install --quiet --python .venv --require-hashes --build-constraints requirements-spark.lock --compile-bytecode -r requirements-spark.lock
+	@touch $@
+
+.venv/ready-postgres: .venv/ready requirements-postgres.lock
+	@.venv/bin/uv pip install --quiet --python .venv --require-hashes -r requirements-postgres.lock
 	@touch $@
