@@ -25,6 +25,11 @@ run_monitoring:
   start_timeout_seconds: 600
   max_runtime_seconds: 43200
 
+# A run whose turn comes while the code location is down waits for it, half an hour at most.
+run_queue:
+  max_user_code_failure_retries: 60
+  user_code_failure_retry_delay: 30
+
 concurrency:
   pools:
     granularity: run   # a run waits in the queue, and holds no place in which another's next step would go
