@@ -36,7 +36,6 @@ intervals as (
         starts_at as started_at,
         held_until as ended_at
     from reservations
-    where starts_at < held_until
 ),
 
 interval_day_lists as (

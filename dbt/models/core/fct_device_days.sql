@@ -92,9 +92,7 @@ measured as (
         days.date,
         case
             when cast(connections.last_fetched_at as date) = days.date
-                then greatest(
-                    connections.last_fetched_at, coalesce(in_session.last_busy_at, connections.last_fetched_at)
-                )
+                then greatest(connections.last_fetched_at, in_session.last_busy_at)
             else cast(days.date + 1 as timestamp)
         end as observed_until,
         days_with_snapshots.date is not null as has_snapshots,

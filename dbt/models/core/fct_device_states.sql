@@ -30,7 +30,7 @@ held as (
         *,
         least(
             holds_until,
-            coalesce(lead(first_observed_at) over (partition by connection, device_id order by first_observed_at), holds_until)
+            lead(first_observed_at) over (partition by connection, device_id order by first_observed_at)
         ) as held_until
     from stated
 ),

@@ -49,7 +49,7 @@ reservations as (
         starts_at,
         ends_at,
         case when not_listed_at < ends_at then not_listed_at end as released_at,
-        least(ends_at, coalesce(not_listed_at, ends_at)) as held_until,
+        least(ends_at, not_listed_at) as held_until,
         created_at,
         reservation_status,
         reservation_description,
