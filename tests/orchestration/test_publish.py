@@ -141,3 +141,21 @@ def test_killed_at_any_moment_a_publication_leaves_a_whole_build_and_the_next_on
     assert builds_seen(folders) == {KILLS}
     assert not (folders.warehouse / ".publish").exists()
     assert len(list((folders.warehouse / ".marts").iterdir())) <= 2
+
+
+def test_a_build_by_spark_is_published_as_parquet_and_leaves_the_database_alone(folders: Folders) -> None:
+    build(folders, 1)
+    publish(folders)
+    spark = Folders(folders.home, "spark")
+    for schema, build_number in (("marts", 2), ("staging", 3)):
+        table = spark.spark_tables / f"{schema}.db" / "test_flakiness"
+        table.mkdir(parents=True)
+        for part in ("part-0", "part-1"):
+            duckdb.sql(f"select {build_number} as build").write_parquet(str(table / f"{part}.parquet"))
+    (spark.spark_tables / "staging.db" / "empty_seed").mkdir()
+    assert publish(spark) == {"marts.test_flakiness": 2}
+    assert [str(file.relative_to(spark.marts)) for file in spark.marts.rglob("*.parquet")] == [
+        "marts/test_flakiness.parquet"
+    ]
+    assert duckdb.sql(f"select build from '{spark.marts}/*/*.parquet'").fetchall() == [(2,), (2,)]
+    assert builds_seen(folders) == {1}

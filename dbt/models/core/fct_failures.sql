@@ -18,21 +18,27 @@ reason_categories as (
     select * from {{ ref('failure_reason_categories') }}
 ),
 
--- The vendor's reason for a failure on one day, where it gave any: the most frequent, at ties the latest.
-reasons_of_the_day as (
+reasons_by_day as (
     select
         test_runs.connection,
         test_runs.started_date,
         failure_messages.failure_id,
-        test_runs.failure_reason_name
+        test_runs.failure_reason_name,
+        count(*) as runs,
+        max(test_runs.started_at) as last_started_at
     from test_runs
     inner join failure_messages on test_runs.test_run_id = failure_messages.test_run_id
     where test_runs.failure_reason_name is not null
     group by
         test_runs.connection, test_runs.started_date, failure_messages.failure_id, test_runs.failure_reason_name
+),
+
+-- The vendor's reason for a failure on one day, where it gave any: the most frequent, at ties the latest.
+reasons_of_the_day as (
+    select * from reasons_by_day
     qualify row_number() over (
-        partition by test_runs.connection, test_runs.started_date, failure_messages.failure_id
-        order by count(*) desc, max(test_runs.started_at) desc, test_runs.failure_reason_name
+        partition by connection, started_date, failure_id
+        order by runs desc, last_started_at desc, failure_reason_name
     ) = 1
 ),
 

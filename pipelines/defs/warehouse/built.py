@@ -21,5 +21,6 @@ def opened(folders: Folders) -> Iterator[duckdb.DuckDBPyConnection]:
         for table in sorted({file.parent for file in folders.spark_tables.glob("*.db/*/*.parquet")}):
             schema = table.parent.name.removesuffix(".db")
             connection.execute(f'create schema if not exists "{schema}"')
-            connection.read_parquet(str(table / "*.parquet")).create_view(f'"{schema}"."{table.name}"')
+            connection.execute(f'use "{schema}"')
+            connection.read_parquet(str(table / "*.parquet")).create_view(table.name)
         yield connection
