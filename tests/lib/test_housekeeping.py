@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -103,6 +104,24 @@ def test_a_round_that_waited_for_the_folder_lands_in_the_one_that_took_its_place
             with pytest.raises(BlockingIOError):
                 real(now, lake_files.fcntl.LOCK_EX | lake_files.fcntl.LOCK_NB)
     assert not os.path.samestat(os.fstat(handle), folder.stat())
+
+
+def test_a_round_that_comes_while_its_day_is_exchanged_is_not_thrown_away_with_the_old_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(tmp_path, YESTERDAY, 2)
+    late = threading.Thread(target=observe, args=(tmp_path, YESTERDAY + timedelta(hours=1)))
+    exchange = lake_files.publish_folder
+
+    def while_a_round_comes(*folders: Path) -> None:
+        late.start()
+        late.join(timeout=1.5)  # it waits for us: without a lock it would be done by now
+        exchange(*folders)
+
+    monkeypatch.setattr(lake_files, "publish_folder", while_a_round_comes)
+    housekeep(tmp_path, [LOOKS], TODAY)
+    late.join()
+    assert len(seen(tmp_path)) == 9
 
 
 def test_what_somebody_put_into_a_day_is_named_and_not_thrown_away(tmp_path: Path) -> None:
