@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -213,3 +214,24 @@ def test_neighbouring_binomial_probabilities_are_scipys():
         for r in rows.to_pylist()
     ]
     assert evaluate(macros()["ln_binomial_step"], rows) == pytest.approx(expected, **EXACT)
+
+
+def test_fishers_one_sided_test_is_scipys():
+    draw = random.Random(7)
+    tables = [
+        (runs, draw.randint(0, runs), base, draw.randint(0, base))
+        for runs, base in (
+            (draw.randint(0, top), draw.randint(0, top)) for top in (3, 30, 300, 3000) for _ in range(60)
+        )
+    ]
+    names = ("sample_runs", "sample_failures", "base_runs", "base_failures")
+    cases = pa.table(dict(zip(names, map(list, zip(*tables, strict=True)), strict=True)))
+    with duckdb.connect() as connection:
+        connection.register("cases", cases.append_column("test_id", pa.array(range(len(tables)))))
+        answers = connection.execute(
+            f"with {macros()['fisher_tails']} select p_value from fisher_tails order by test_id"
+        ).fetchall()
+    expected = [
+        stats.fisher_exact([[f, n - f], [g, m - g]], alternative="greater").pvalue for n, f, m, g in tables
+    ]
+    assert [p for (p,) in answers] == pytest.approx(expected, **EXACT)
