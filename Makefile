@@ -6,7 +6,7 @@ PYTEST = .venv/bin/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev spark postgres test proof bench lint format lock clean
+.PHONY: help demo dev docs spark postgres test proof bench lint format lock clean
 
 help:  ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: .venv/ready  ## two weeks of a simulated lab, from five APIs to published 
 
 dev: .venv/ready  ## the Dagster UI over the same project
 	@$(FLAKEHOUSE) dev
+
+docs: .venv/ready  ## the warehouse's models and columns as one page, from the published build
+	@.venv/bin/python -m pipelines.cli.documenting
 
 # Spark's checks skip without Java: then its half a gigabyte stays away too.
 test: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark) lint  ## every check, a small size of each proof included

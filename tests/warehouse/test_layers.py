@@ -62,9 +62,15 @@ def test_layers_read_only_the_layers_below(manifest, models):
             assert _layer(everything[key]) in MAY_READ[_layer(node)], f"{node['name']} reads {key}"
 
 
-def test_every_model_states_its_grain_first(models):
-    for node in models.values():
+def test_every_model_seed_and_source_states_its_grain_first(manifest, models):
+    seeds = [node for node in manifest["nodes"].values() if node["resource_type"] == "seed"]
+    for node in (*models.values(), *seeds, *manifest["sources"].values()):
         assert node["description"].startswith("One row per "), node["name"]
+
+
+def test_every_mart_has_a_unit_test(manifest, models):
+    tested = {test["model"] for test in manifest["unit_tests"].values()}
+    assert not {node["name"] for node in models.values() if _layer(node) == "marts"} - tested
 
 
 def test_every_column_is_described(manifest, models, warehouse):
