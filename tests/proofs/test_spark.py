@@ -97,7 +97,7 @@ def test_a_build_by_spark_passes_every_test_and_publishes_what_duckdb_does(
 
 def held_equal(spark: duckdb.DuckDBPyConnection, home: Home) -> str:
     """Holds every table of the connection to the one that the home has published; what was compared."""
-    spark.execute("set timezone = 'UTC'; attach $file as duck (read_only)", {"file": str(published(home))})
+    spark.execute(f"set timezone = 'UTC'; attach '{published(home)}' as duck (read_only)")
     theirs = columns_by_table(spark, "duck")
     ours = columns_by_table(spark, spark.execute("select current_catalog()").fetchone()[0])
     assert theirs
