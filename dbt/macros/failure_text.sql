@@ -6,7 +6,7 @@
 
 {# The version whose ids are the failure ids, and those whose ids are kept beside. #}
 {% macro failure_text_versions() %}
-    {% do return([failure_text_version()] + (var('former_failure_text_versions', [1]) | map('string') | list)) %}
+    {% do return([failure_text_version()] + (var('former_failure_text_versions') | map('string') | list)) %}
 {% endmacro %}
 
 {% macro failure_text_rules(version) %}

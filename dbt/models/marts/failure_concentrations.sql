@@ -146,8 +146,8 @@ compared as (
         on observed.dimension = expected.dimension
         and observed.value = expected.value
         and observed.failure_id = expected.failure_id
-    where totals.occurrences >= {{ var('concentration_min_occurrences', 5) }}
-        and observed.occurrences >= {{ var('concentration_min_value_occurrences', 2) }}
+    where totals.occurrences >= {{ var('concentration_min_occurrences') }}
+        and observed.occurrences >= {{ var('concentration_min_value_occurrences') }}
 ),
 
 measured as (
