@@ -1,6 +1,7 @@
 {# A fact that is kept by day says so in its config: materialized='incremental', meta={'day': <column>}. Each build takes
    the touched days out of it (clear_touched_days, a pre-hook of every model) and appends them anew (is_touched), so
-   that a day which became empty becomes empty here too. Which days: pipelines/defs/warehouse/touched.py. #}
+   that a day which became empty becomes empty here too. Which days: pipelines/defs/warehouse/touched.py; where a model
+   needs others, meta.days names their table, and meta.noted_by the macro that makes it. #}
 
 {# Days that this build makes anew, as 'YYYY-MM-DD'; none where it makes everything anew. #}
 {% macro touched_days() %}{% do return(days_of_build('touched_days')) %}{% endmacro %}
@@ -23,9 +24,9 @@
 {# Whether the model's table has rows of an earlier build; in a unit test there is no table. #}
 {% macro is_continued() %}{% do return(model.resource_type == 'model' and is_incremental()) %}{% endmacro %}
 
-{# True for rows of days that this build makes anew. #}
+{# True for rows of days on which this build makes the model anew. #}
 {% macro is_touched(day) %}
-    {%- if is_continued() -%}{{ is_one_of_days(day, touched_days()) }}{%- else -%}true{%- endif -%}
+    {%- if is_continued() -%}{{ is_one_of_days(day, days_of_build(config.get('meta').get('days', 'touched_days'))) }}{%- else -%}true{%- endif -%}
 {% endmacro %}
 
 {# True for rows of days that a build reads: the touched ones, and what they need beside them. #}
@@ -44,8 +45,10 @@
 {% endmacro %}
 
 {% macro clear_touched_days() %}
-    {%- if is_continued() and config.get('meta', {}).get('day') -%}
-        delete from {{ this }} where {{ is_one_of_days(config.get('meta').day, touched_days()) }}
+    {%- set meta = config.get('meta', {}) -%}
+    {%- if is_continued() and meta.get('day') -%}
+        {%- if meta.get('noted_by') -%}{%- do context[meta.noted_by]() -%}{%- endif -%}
+        delete from {{ this }} where {{ is_touched(meta.day) }}
     {%- endif -%}
 {% endmacro %}
 
@@ -56,7 +59,8 @@
         {%- set nodes = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
             | selectattr('relation_name', 'equalto', relation | string) | list -%}
         {%- if nodes and nodes[0].config.materialized == 'incremental' and not tests_in_full() -%}
-            {%- do conditions.append(is_one_of_days(nodes[0].config.meta.day, touched_days())) -%}
+            {%- set meta = nodes[0].config.meta -%}
+            {%- do conditions.append(is_one_of_days(meta.day, days_of_build(meta.get('days', 'touched_days')))) -%}
         {%- endif -%}
     {%- endif -%}
     {%- if conditions -%}

@@ -87,11 +87,14 @@ def build(
         str | None, typer.Option("--as-of", metavar="DATE", help="Ignore every run after this UTC day.")
     ] = None,
     target: Annotated[Target, typer.Option(help="The engine that builds.")] = Target.duckdb,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Make all of history anew, not only what changed.")
+    ] = False,
 ) -> None:
-    """Build the warehouse from the lake, test it, and publish it."""
+    """Build the warehouse from the lake, test it, and publish it: the days that changed, unless a rule did."""
     from pipelines.cli.building import build
 
-    build(as_of, target)
+    build(as_of, target, anew)
 
 
 def report(

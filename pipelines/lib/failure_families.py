@@ -10,7 +10,7 @@ family of its own; the one that joins several leaves the oldest, and the others'
 So whatever named a family at any time either still does or has one merge that leads on, and the records follow from
 the messages alone: nothing is remembered between builds.
 
-The caller runs `TEMPLATES_QUERY` on the build's database after `core.fct_failure_messages`, and writes the result
+The caller runs `TEMPLATES_QUERY` on the build's database after `core.fct_failure_message_days`, and writes the result
 to `<derived>/failure_families/*.parquet`, where dbt's source `derived.failure_families` reads it.
 """
 
@@ -26,8 +26,8 @@ import pyarrow as pa
 ALGORITHM_VERSION = "2"
 
 TEMPLATES_QUERY = """
-    select failure_id, template, min(occurred_at) as first_seen_at
-    from core.fct_failure_messages
+    select failure_id, template, min(first_seen_at) as first_seen_at
+    from core.fct_failure_message_days
     group by failure_id, template
 """
 

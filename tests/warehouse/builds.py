@@ -6,6 +6,7 @@ import json
 import os
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -94,8 +95,8 @@ class Home:
 def _manifest() -> Any:
     """The project, parsed once."""
     os.environ.setdefault("FLAKEHOUSE_BUILD_DB", "unused.duckdb")
-    done = dbtRunner().invoke(
-        ["parse", "--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    )
+    arguments = ["parse", "--quiet", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
+    with TemporaryDirectory() as folder:
+        done = dbtRunner().invoke([*arguments, "--target-path", folder, "--log-path", folder])
     assert done.success, done.exception
     return done.result

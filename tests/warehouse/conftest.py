@@ -13,6 +13,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.lib.failure_families import TEMPLATES_QUERY
+
 from .fixture_lake import build_lake, write_families, write_segments
 
 DBT_PROJECT = Path(__file__).parents[2] / "dbt"
@@ -49,13 +51,11 @@ class Build:
 def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     built = Build(tmp_path_factory.mktemp("warehouse"))
     build_lake(built.lake)
-    built.dbt("build", "--select", "+fct_failure_messages")
+    built.dbt("build", "--select", "+fct_failure_message_days")
     with duckdb.connect(str(built.database), read_only=True) as half_built:
-        templates = half_built.sql(
-            "select failure_id, template, min(occurred_at) as first_seen_at from core.fct_failure_messages group by all"
-        )
+        templates = half_built.sql(TEMPLATES_QUERY)
         write_families(built.derived, templates.to_arrow_table())
-    days = ("--select", "+fct_test_days", "+dim_connections", "--exclude", "+fct_failure_messages")
+    days = ("--select", "+fct_test_days", "+dim_connections", "--exclude", "+fct_failure_message_days")
     built.dbt("build", *days, "--indirect-selection", "buildable")
     with duckdb.connect(str(built.database), read_only=True) as half_built:
         write_segments(built.derived, lambda sql: half_built.sql(sql).to_arrow_table())

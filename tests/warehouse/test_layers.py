@@ -62,6 +62,28 @@ def test_layers_read_only_the_layers_below(manifest, models):
             assert _layer(everything[key]) in MAY_READ[_layer(node)], f"{node['name']} reads {key}"
 
 
+def test_who_reads_a_table_of_which_only_some_days_are_listed_keeps_the_others(manifest, models):
+    """Of a source table `by_day` a build lists the days that it reads: what is no fact by day would forget the rest."""
+    children = manifest["child_map"]
+    waiting = [key for key, source in manifest["sources"].items() if source["meta"].get("by_day")]
+    assert waiting
+    while waiting:
+        for key in children[waiting.pop()]:
+            if key not in models:
+                continue
+            node = models[key]
+            if _layer(node) in ("staging", "intermediate"):
+                waiting.append(key)
+            else:
+                assert node["config"]["materialized"] == "incremental", f"{node['name']} forgets other days"
+
+
+def test_a_fact_by_day_names_its_day(models):
+    for node in models.values():
+        if node["config"]["materialized"] == "incremental":
+            assert node["config"]["meta"]["day"] in node["columns"], node["name"]
+
+
 def test_every_model_seed_and_source_states_its_grain_first(manifest, models):
     seeds = [node for node in manifest["nodes"].values() if node["resource_type"] == "seed"]
     for node in (*models.values(), *seeds, *manifest["sources"].values()):

@@ -1,3 +1,8 @@
+{{ config(materialized='incremental', meta={'day': 'started_date', 'days': 'counted_days', 'noted_by': 'note_counted_days'}) }}
+
+{# A run is compared with the one before it, and a verdict is of all attempts of a build, on whatever days: which days
+   a build makes anew here, and which it reads for them, is in macros/counted_days.sql. #}
+-- depends_on: {{ ref('fct_result_days') }}, {{ ref('fct_build_days') }}
 with counted as (
     select
         source_name,
@@ -16,7 +21,32 @@ with counted as (
         duration_seconds,
         run_status = 'failed' as is_failure
     from {{ ref('fct_test_runs') }}
-    where is_counted
+    where is_counted and {{ is_one_of_counted_read_days('started_date') }}
+),
+
+compared_with as (
+    select * from counted
+    {%- if is_continued() %}
+    union all
+    select
+        source_name,
+        connection,
+        cast(null as string) as project_name,
+        cast(null as string) as test_name,
+        test_id,
+        variant_id,
+        test_run_id,
+        false as has_build,
+        test_run_id as build_key,
+        cast(null as string) as device_id,
+        ordered_at as started_at,
+        ordered_at,
+        date as started_date,
+        cast(null as double) as duration_seconds,
+        is_failure
+    from {{ ref('fct_result_days') }}
+    where not {{ is_one_of_counted_read_days('date') }}
+    {%- endif %}
 ),
 
 compared as (
@@ -39,7 +69,7 @@ compared as (
             partition by test_id, variant_id, build_key
         ) as verdict_failures,
         count(*) over (partition by test_id, variant_id, build_key) as verdict_attempts
-    from counted
+    from compared_with
 ),
 
 first_disagreements as (
@@ -77,3 +107,4 @@ select
     verdict_failures_so_far > 0 and verdict_failures < verdict_attempts as is_wasted
 from compared
 left join first_disagreements on compared.test_run_id = first_disagreements.test_run_id
+where {{ is_touched('compared.started_date') }}

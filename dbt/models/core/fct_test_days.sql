@@ -1,5 +1,8 @@
+{{ config(materialized='incremental', meta={'day': 'date'}) }}
+
 with runs as (
     select * from {{ ref('fct_counted_runs') }}
+    where {{ is_touched('started_date') }}
 ),
 
 -- A build that runs over midnight has a verdict on either day: a day's row depends on that day's runs alone.

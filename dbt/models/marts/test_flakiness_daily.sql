@@ -1,5 +1,8 @@
+{{ config(materialized='incremental', meta={'day': 'date', 'days': 'counted_days'}) }}
+
 with runs as (
     select * from {{ ref('fct_counted_runs') }}
+    where {{ is_touched('started_date') }}
 )
 
 select

@@ -13,14 +13,14 @@ from pipelines.defs.warehouse.translator import FAILURE_FAMILIES, Translator
 from pipelines.lib import failure_families as families
 from pipelines.settings import Settings
 
-UP_TO_MESSAGES = "+fct_failure_messages"
+UP_TO_MESSAGES = "+fct_failure_message_days"
 UP_TO_DAYS = "+fct_test_days +dim_connections"
 POOL = "warehouse"
 
 
 @dg.asset(
     key=FAILURE_FAMILIES,
-    deps=[["core", "fct_failure_messages"]],
+    deps=[["core", "fct_failure_message_days"]],
     group_name="core",
     kinds={"python"},
     pool=POOL,

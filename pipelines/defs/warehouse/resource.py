@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,9 @@ class Warehouse(dg.ConfigurableResource):
             raise dg.Failure(
                 f"not published, as not built and tested: {', '.join(unproven)}", allow_retries=False
             )
+        began = time.monotonic()
         rows = publish.publish(project.folders)
+        context.log.info(f"copied and exported in {time.monotonic() - began:.1f} s")
         return {"rows": rows, "path": dg.MetadataValue.path(project.folders.marts)}
 
     def _claimed(self, context: dg.AssetExecutionContext) -> tuple[WarehouseProject, BuildState]:

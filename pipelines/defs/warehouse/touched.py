@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from pipelines.defs.sources import contracts
+from pipelines.defs.warehouse import renamed
 from pipelines.lib.contract import Table
 
 PARTITION = "source_name, table_name, connection, dt"
@@ -32,6 +33,7 @@ def note_everything(database: duckdb.DuckDBPyConnection, lake: Path, partitions:
     """A build without a predecessor: every day is its own, and the next build continues from what it reads."""
     database.execute("create schema build")
     database.execute("create table build.lake_partitions as select * from partitions")
+    renamed.note(database, lake)
     database.execute(
         "create table build.lake_keys (source_name text, table_name text, connection text, dt date,"
         " key_hash ubigint, other_day date)"
@@ -46,6 +48,11 @@ def note_changes(database: duckdb.DuckDBPyConnection, lake: Path, partitions: pa
     database.execute(f"create temp table changed as {CHANGED}")
     _read_keys(database, lake)
     database.execute("create or replace table build.read_days as select distinct dt as day from changed")
+    days_renamed = renamed.days(database, lake)
+    database.execute(
+        "insert into build.read_days select day from (select unnest($days::date[]) as day) where day not in (from build.read_days)",
+        {"days": days_renamed},
+    )
     _add_days_that_share_a_record(database)
     _add_neighbours(database, days_away=1)
     _add_days_that_share_a_record(database)
@@ -55,6 +62,7 @@ def note_changes(database: duckdb.DuckDBPyConnection, lake: Path, partitions: pa
     database.execute(f"delete from build.lake_keys where ({PARTITION}) in (select {PARTITION} from changed)")
     database.execute("insert into build.lake_keys select * from new_keys")
     database.execute("create or replace table build.lake_partitions as select * from partitions")
+    renamed.note(database, lake)
     return touched_days(database)
 
 
