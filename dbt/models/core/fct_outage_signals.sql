@@ -6,7 +6,7 @@
 
 with test_runs as (
     select * from {{ ref('int_test_runs') }}
-    where not is_manual_session and started_at is not null
+    where not is_manual_session
 ),
 
 failures as (
