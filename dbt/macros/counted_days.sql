@@ -1,7 +1,9 @@
 {# Days on which fct_counted_runs is made anew: the touched ones; those of every build that has, or had, runs on them;
    and those on which a test and variant that has, or had, runs on them ran next. To judge their runs, the days of all
-   builds on these days are read. Both kept as tables: build.counted_days and build.counted_read_days. #}
+   builds on these days are read. Both kept as tables: build.counted_days and build.counted_read_days. Called where the
+   model's text begins: dbt compiles it before its pre-hook clears what is made anew. #}
 {% macro note_counted_days() %}
+    {% if not (execute and is_continued()) %}{% do return('') %}{% endif %}
     {% set touched = touched_days() %}
     {% if touched is none %}{% do return('') %}{% endif %}
     {% do run_query("

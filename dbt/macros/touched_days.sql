@@ -1,7 +1,7 @@
 {# A fact that is kept by day says so in its config: materialized='incremental', meta={'day': <column>}. Each build takes
    the touched days out of it (clear_touched_days, a pre-hook of every model) and appends them anew (is_touched), so
    that a day which became empty becomes empty here too. Which days: pipelines/defs/warehouse/touched.py; where a model
-   needs others, meta.days names their table, and meta.noted_by the macro that makes it. #}
+   needs others, meta.days names their table. #}
 
 {# Days that this build makes anew, as 'YYYY-MM-DD'; none where it makes everything anew. #}
 {% macro touched_days() %}{% do return(days_of_build('touched_days')) %}{% endmacro %}
@@ -47,7 +47,6 @@
 {% macro clear_touched_days() %}
     {%- set meta = config.get('meta', {}) -%}
     {%- if is_continued() and meta.get('day') -%}
-        {%- if meta.get('noted_by') -%}{%- do context[meta.noted_by]() -%}{%- endif -%}
         delete from {{ this }} where {{ is_touched(meta.day) }}
     {%- endif -%}
 {% endmacro %}

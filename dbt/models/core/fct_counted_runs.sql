@@ -1,8 +1,9 @@
-{{ config(materialized='incremental', meta={'day': 'started_date', 'days': 'counted_days', 'noted_by': 'note_counted_days'}) }}
+{{ config(materialized='incremental', meta={'day': 'started_date', 'days': 'counted_days'}) }}
 
 {# A run is compared with the one before it, and a verdict is of all attempts of a build, on whatever days: which days
    a build makes anew here, and which it reads for them, is in macros/counted_days.sql. #}
 -- depends_on: {{ ref('fct_result_days') }}, {{ ref('fct_build_days') }}
+{% do note_counted_days() %}
 with counted as (
     select
         source_name,
