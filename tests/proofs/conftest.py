@@ -104,6 +104,7 @@ class KnownLab:
     """The home that read a whole lab and built its marts, and what the lab's world knows."""
 
     home: Home
+    days: int
     last_day: date
     folder: Path
 
@@ -138,7 +139,7 @@ def known_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
                 lab.home.flakehouse("build")
                 assert changes(lab.lab.requests) == []
             done.touch()
-    return KnownLab(Home(folder / "home", folder / "connections.toml"), END, truth)
+    return KnownLab(Home(folder / "home", folder / "connections.toml"), size.days, END, truth)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -53,57 +53,6 @@ def test_busy_seconds_are_exact_for_every_device_and_day(known_lab: KnownLab, fi
     figures.append(f"{len(expected):,} busy device-days, {sum(expected.values()):,.3f} s: 0 differ")
 
 
-def failed_in_outage(known_lab: KnownLab) -> str:
-    return f"select test_run_id from {known_lab.truth('failures')} where outage_id is not null"
-
-
-def test_every_always_failing_test_with_five_runs_outside_outages_is_broken(
-    known_lab: KnownLab, figures: list[str]
-) -> None:
-    with known_lab.home.warehouse() as warehouse:
-        rows = warehouse.sql(f"""
-            with outside as (
-                select source_name, connection, project_name, test_name, count(*) as runs
-                from core.fct_test_runs
-                where is_counted and test_run_id not in ({failed_in_outage(known_lab)})
-                    and started_date > date '{known_lab.last_day}' - 30
-                group by all
-            )
-            select test_name, outside.runs, flakiness.state
-            from {known_lab.truth("tests")} as truth
-            join outside using (source_name, connection, project_name, test_name)
-            left join marts.test_flakiness as flakiness using (source_name, connection, project_name, test_name)
-            where truth.failure_probability = 1 and outside.runs >= 5
-        """).fetchall()
-    assert rows, "the world has no always-failing test: it proves nothing"
-    assert [row for row in rows if row[2] != "broken"] == []
-    figures.append(f"{len(rows)} always-failing tests with five runs or more: all broken")
-
-
-def test_no_test_whose_true_rate_is_0_is_flaky(known_lab: KnownLab, figures: list[str]) -> None:
-    with known_lab.home.warehouse() as warehouse:
-        rows = warehouse.sql(f"""
-            with hit as (
-                select distinct source_name, connection, project_name, test_name
-                from core.fct_test_runs
-                where test_run_id in ({failed_in_outage(known_lab)})
-                    and is_counted and started_date > date '{known_lab.last_day}' - 30
-            )
-            select flakiness.test_name, flakiness.state, flakiness.evidence, hit.test_name is not null as was_hit
-            from marts.test_flakiness as flakiness
-            join {known_lab.truth("tests")} as truth using (source_name, connection, project_name, test_name)
-            left join hit using (source_name, connection, project_name, test_name)
-            where truth.failure_probability = 0
-        """).fetchall()
-    clean = [row for row in rows if not row[3]]
-    assert len(clean) >= 20, "too few tests of rate 0 outside outages to prove anything"
-    assert [row for row in clean if row[1] == "flaky"] == []
-    figures.append(
-        f"{len(clean)} tests of true rate 0 that no outage hit: none flaky; of {len(rows) - len(clean)} that an "
-        f"outage hit, {sum(r[1] == 'flaky' for r in rows if r[3])} called flaky"
-    )
-
-
 def test_no_failure_id_spans_two_true_causes(known_lab: KnownLab, figures: list[str]) -> None:
     """Failures of true outages aside, and messages that truncation made identical."""
     with known_lab.home.warehouse() as warehouse:
