@@ -19,24 +19,36 @@ chains as (
         count(distinct case when signal_kind = 'lab_failure' then signal_id end) as lab_failures,
         count(distinct case when signal_kind = 'device_state' then signal_id end) as device_states,
         count(distinct device_id) as devices,
-        count(distinct test_id) as tests,
-        count(distinct location) as locations,
-        count(case when device_id is null then 1 end) as signals_without_device,
-        count(case when location is null then 1 end) as signals_without_location
+        count(distinct test_id) as tests
     from signals
     group by chain_id, connection, scope, scope_id, outage_date, chain_started_at, chain_ended_at
 ),
 
--- What one device, or one location with enough devices, explains alone is no outage of the connection.
+-- Where most signals come from one device, or from one location with enough devices, that is out and not the connection.
+explained_by_one_place as (
+    select signals.chain_id
+    from signals
+    inner join chains on signals.chain_id = chains.chain_id
+    where signals.scope = 'connection' and signals.device_id is not null
+    group by signals.chain_id, signals.device_id, chains.signals
+    having count(distinct signals.signal_id) * 2 > chains.signals
+    union
+    select signals.chain_id
+    from signals
+    inner join chains on signals.chain_id = chains.chain_id
+    where signals.scope = 'connection' and signals.location is not null
+    group by signals.chain_id, signals.location, chains.signals
+    having count(distinct signals.signal_id) * 2 > chains.signals
+        and count(distinct signals.device_id) >= {{ var('outage_location_devices') }}
+),
+
 connection_outages as (
-    select *
+    select chains.*
     from chains
-    where scope = 'connection'
-        and (devices >= {{ var('outage_connection_spread') }} or tests >= {{ var('outage_connection_spread') }})
-        and not (devices = 1 and signals_without_device = 0)
-        and not (
-            locations = 1 and signals_without_location = 0 and devices >= {{ var('outage_location_devices') }}
-        )
+    left join explained_by_one_place on chains.chain_id = explained_by_one_place.chain_id
+    where chains.scope = 'connection'
+        and (chains.devices >= {{ var('outage_connection_spread') }} or chains.tests >= {{ var('outage_connection_spread') }})
+        and explained_by_one_place.chain_id is null
 ),
 
 -- A narrower outage needs enough signals outside the wider ones.
