@@ -17,7 +17,7 @@ from pipelines.orchestration import instance
 
 REPOSITORY = Path(__file__).parents[2]
 KEYS = Path(__file__).with_name("asset_keys.txt")
-LAYERS = ("raw", "staging", "core", "marts", "warehouse")
+LAYERS = ("raw", "staging", "core", "marts", "warehouse", "report")
 
 
 @pytest.fixture(scope="module")
