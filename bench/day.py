@@ -98,7 +98,7 @@ def repeat(lake: Path, target: Path, days: int, share: float, ahead: int = 0) ->
                     away = (wanted - origin).days
                     columns = ", ".join(
                         [f"{name} || '-{round_}' as {name}" for name in ids]
-                        + [f"{name} + interval {away} day as {name}" for name in times]
+                        + [f"{name} + interval ({away}) day as {name}" for name in times]
                     )
                     path = target / file.relative_to(lake).parent.parent / f"dt={wanted}" / "data.parquet"
                     path.parent.mkdir(parents=True, exist_ok=True)
