@@ -20,10 +20,10 @@ dev: .venv/ready  ## the Dagster UI over the same project
 docs: .venv/ready  ## the warehouse's models and columns as one page, from the published build
 	@.venv/bin/python -m pipelines.cli.documenting
 
-# Spark's checks skip without Java: then its half a gigabyte stays away too.
-test: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark) lint  ## every check, a small size of each proof included
+test: .venv/ready-dev lint  ## every check, a small size of each proof included
 	$(PYTEST) -m "not proof" -n 2 --dist loadfile -q
 
+# Spark's checks skip without Java: then its half a gigabyte stays away too.
 proof: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark)  ## the full sizes, in hours
 	$(PYTEST) -m proof -q
 
