@@ -51,12 +51,26 @@ def chains(signals: list[Signal]) -> list[list[Signal]]:
 
 
 def is_outage(scope: str, chain: list[Signal]) -> bool:
+    runs = {run for *_, run in chain}
     devices, tests = {device for _, _, device, _, _ in chain if device}, {test for _, test, *_ in chain}
-    return {
-        "device": len({run for *_, run in chain}) >= 3,
-        "location": len(devices) >= 3,
-        "connection": len(devices) >= 5 or len(tests) >= 5,
-    }[scope]
+    if scope == "device":
+        return len(runs) >= 3
+    if scope == "location":
+        return len(devices) >= 3
+    return (len(devices) >= 5 or len(tests) >= 5) and not is_of_one_place(chain, len(runs))
+
+
+def is_of_one_place(chain: list[Signal], runs: int) -> bool:
+    """Whether one device, or one location with three, gave more than half of the signals."""
+    by_device, by_location = defaultdict(set), defaultdict(set)
+    for _, _, device, location, run in chain:
+        by_device[device].add(run)
+        by_location[location].add((run, device))
+    return any(len(of) * 2 > runs for device, of in by_device.items() if device) or any(
+        len({run for run, _ in of}) * 2 > runs and len({device for _, device in of}) >= 3
+        for location, of in by_location.items()
+        if location
+    )
 
 
 def test_every_outage_that_gave_enough_signals_is_found_with_their_runs(
@@ -124,6 +138,35 @@ def test_failures_belong_to_outages_as_in_truth(known_lab: KnownLab, figures: li
     figures.append(
         f"{in_outages} failures of true outages: {found} belong to one that was found, {hidden} of them without a "
         f"word of the lab; {counted} still count against their tests. {mistaken} of {others} other failures belong to one"
+    )
+
+
+def test_no_test_whose_true_rate_is_0_is_flaky_for_an_outage_that_was_found(
+    known_lab: KnownLab, figures: list[str]
+) -> None:
+    """An outage that gave too few signals to be found may leave failures that look like its tests' own."""
+    with known_lab.home.warehouse() as warehouse:
+        rows = warehouse.sql(f"""
+            with hit as (
+                select runs.test_id, bool_or(runs.is_counted) as in_missed
+                from core.fct_test_runs as runs
+                join {known_lab.truth("failures")} as failures using (test_run_id)
+                where failures.outage_id is not null and runs.started_date > date '{known_lab.last_day}' - 30
+                group by runs.test_id
+            )
+            select hit.in_missed, flakiness.state in ('flaky', 'broken', 'regressed', 'fixed') as is_blamed
+            from marts.test_flakiness as flakiness
+            join hit using (test_id)
+            join {known_lab.truth("tests")} as truth using (source_name, connection, project_name, test_name)
+            where truth.failure_probability = 0
+        """).fetchall()
+    found, missed = ([blamed for in_missed, blamed in rows if in_missed is which] for which in (False, True))
+    assert found
+    assert not any(found)
+    assert sum(missed) <= 0.15 * len(missed)
+    figures.append(
+        f"{len(found)} tests of true rate 0 failed in outages that were all found: none is called flaky; "
+        f"{len(missed)} failed in one that was missed too: {sum(missed)} called flaky"
     )
 
 
