@@ -75,7 +75,7 @@ def dead(home: Path) -> Path:
         (("ingest", "--start", "2026-01-01"), "Missing option '--end'"),
         (("build", "--as-of", "yesterday"), "--as-of yesterday: not a day"),
         (("build", "--target", "oracle"), "'oracle'"),
-        (("ingets",), "Did you mean 'ingest'?"),
+        (("ingets",), "Did you mean 'ingest'"),
         (("simlab", "--history", "/no/such.csv"), "/no/such.csv"),
         (("simlab", "--clock", "soon"), "soon"),
     ],

@@ -149,8 +149,10 @@ def test_a_build_that_fails_leaves_the_last_good_one_and_names_what_failed(home:
     garbage.unlink()
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("not published, the last good build is still there: dbt ")
-    assert "test_executions" in line
+    assert line.startswith(
+        "not published, the last good build is still there: a file of perfecto_reporting.test_executions "
+    )
+    assert "garbage.parquet" in line
     assert file.stat().st_mtime_ns == stamp
     assert home.published("select count(*), max(started_at) from core.fct_test_runs") == before
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pipelines.defs.sources import contracts
 from pipelines.defs.warehouse import renamed
 from pipelines.lib.contract import Table
+from pipelines.lib.lake_files import LakeError
 
 PARTITION = "source_name, table_name, connection, dt"
 
@@ -80,7 +81,9 @@ def _read_keys(database: duckdb.DuckDBPyConnection, lake: Path) -> None:
     database.execute("create temp table new_keys as from build.lake_keys limit 0")
     for table in (table for contract in contracts() for table in contract.TABLES if table.day_of):
         files = _files_of_changed(database, lake, table)
-        if files:
+        if not files:
+            continue
+        try:
             database.execute(
                 f"""
                 insert into new_keys
@@ -90,6 +93,10 @@ def _read_keys(database: duckdb.DuckDBPyConnection, lake: Path) -> None:
                 """,
                 {"source": table.source, "table": table.name, "files": files},
             )
+        except duckdb.InvalidInputException as error:
+            raise LakeError(
+                f"a file of {table.source}.{table.name} cannot be read ({error}); move it out of the lake and ingest its day again"
+            ) from None
 
 
 def _files_of_changed(database: duckdb.DuckDBPyConnection, lake: Path, table: Table) -> list[str]:
