@@ -1,10 +1,9 @@
-"""What is on the report, from top to bottom. Each query reads `marts` alone and has a bound."""
+"""What is on the report, from top to bottom: which answers are shown, and how."""
 
 from __future__ import annotations
 
-from pipelines.report import charts
+from pipelines.report import charts, questions
 from pipelines.report.answers import (
-    Question,
     as_count,
     as_day,
     as_hours,
@@ -13,301 +12,6 @@ from pipelines.report.answers import (
     as_time,
 )
 from pipelines.report.layout import Card, Cards, Column, Figure, Section, Table, number
-
-TESTS_NOW = Question(
-    "tests_now",
-    """
-    select
-        count(*) as tests,
-        sum(runs)::bigint as runs,
-        count(*) filter (where state = 'flaky') as flaky,
-        count(*) filter (where is_quarantine_candidate) as candidates,
-        count(*) filter (where state = 'broken') as broken,
-        count(*) filter (where state = 'regressed') as regressed,
-        count(*) filter (where state = 'fixed') as fixed,
-        count(*) filter (where state = 'insufficient') as insufficient,
-        sum(wasted_device_minutes) / 60 as wasted_hours
-    from marts.test_flakiness
-    """,
-)
-
-WEEK_OF_DEVICES = Question(
-    "week_of_devices",
-    """
-    with last as (select max(date) as day from marts.device_utilization_daily),
-    weeks as (
-        select *, date > last.day - 7 as is_this_week
-        from marts.device_utilization_daily, last
-        where date > last.day - 14
-    )
-    select
-        sum(busy_seconds) filter (where is_this_week)
-            / nullif(sum(busy_seconds + idle_seconds) filter (where is_this_week), 0) as utilization,
-        sum(busy_seconds) filter (where not is_this_week)
-            / nullif(sum(busy_seconds + idle_seconds) filter (where not is_this_week), 0) as utilization_before,
-        count(distinct device_id) filter (where is_this_week) as devices
-    from weeks
-    """,
-)
-
-WEEK_OF_FAILURES = Question(
-    "week_of_failures",
-    """
-    with last as (select max(date) as day from marts.test_flakiness_daily)
-    select
-        sum(failures) filter (where date > last.day - 7)::bigint as failures,
-        sum(runs) filter (where date > last.day - 7)::bigint as runs,
-        sum(failures) filter (where date <= last.day - 7)::bigint as failures_before,
-        sum(runs) filter (where date <= last.day - 7)::bigint as runs_before,
-        (select count(*) from marts.failure_reasons where is_new) as new_reasons,
-        (select count(*) from marts.failure_reasons where is_reopened) as reopened_reasons
-    from marts.test_flakiness_daily, last
-    where date > last.day - 14
-    """,
-)
-
-FRESHNESS = Question(
-    "freshness",
-    """
-    select
-        connection,
-        source_name as source,
-        max(date) as last_read_on,
-        arg_max(lag_seconds, date) / 3600 as lag_hours,
-        sum(rows)::bigint as rows,
-        sum(rejected)::bigint as rejected,
-        sum(failed_landings)::bigint as failed
-    from marts.pipeline_health_daily
-    where date > (select max(date) from marts.pipeline_health_daily) - 7
-    group by connection, source_name
-    order by connection, source_name
-    limit 100
-    """,
-)
-
-CAVEATS = Question(
-    "caveats",
-    """
-    select 'tests with too few runs to judge' as what, count(*) filter (where state = 'insufficient') as n,
-        count(*) as of
-    from marts.test_flakiness
-    union all
-    select 'tests that fail in a way no rule explains', count(*) filter (where state = 'unclear'), count(*)
-    from marts.test_flakiness
-    union all
-    select 'device-days without any look at the device''s state', count(*) filter (where not has_snapshots), count(*)
-    from marts.device_utilization_daily
-    union all
-    select 'sessions without a sane end, which add no busy time', sum(flagged_sessions)::bigint, sum(sessions)::bigint
-    from marts.device_utilization_daily
-    """,
-)
-
-FLAKIEST = Question(
-    "flakiest",
-    """
-    select
-        test_name || '  (' || project_name || ', ' || connection || ')' as test,
-        flake_rate, flake_rate_low, flake_rate_high,
-        'n = ' || flake_runs as n_text
-    from marts.test_flakiness
-    where state = 'flaky'
-    order by flake_rate_low desc, test_name, connection
-    limit 20
-    """,
-)
-
-TO_QUARANTINE = Question(
-    "to_quarantine",
-    """
-    with days as (
-        select source_name, connection, project_name, test_name,
-            list({date: date, runs: daily.runs, failures: daily.failures} order by date)
-                || [{date: any_value(test.window_start), runs: 0, failures: 0}, {date: any_value(test.window_end), runs: 0, failures: 0}]
-                as history
-        from marts.test_flakiness_daily as daily
-        inner join marts.test_flakiness as test using (source_name, connection, project_name, test_name)
-        where date between test.window_start and test.window_end
-        group by all
-    )
-    select
-        test_name, project_name || ', ' || connection as place, runs, failures, flake_rate,
-        format('{:.0f} to {:.0f}%', 100 * flake_rate_low, 100 * flake_rate_high) as interval,
-        mixed_builds, coalesce(cause, 'not known') as cause, clean_runs_to_clear, wasted_device_minutes, history
-    from marts.test_flakiness
-    inner join days using (source_name, connection, project_name, test_name)
-    where is_quarantine_candidate
-    order by flake_rate_low desc, test_name, connection
-    limit 15
-    """,
-)
-
-CHANGED = Question(
-    "changed",
-    """
-    with days as (
-        select source_name, connection, project_name, test_name,
-            list({date: date, runs: daily.runs, failures: daily.failures} order by date)
-                || [{date: any_value(test.window_start), runs: 0, failures: 0}, {date: any_value(test.window_end), runs: 0, failures: 0}]
-                as history
-        from marts.test_flakiness_daily as daily
-        inner join marts.test_flakiness as test using (source_name, connection, project_name, test_name)
-        where date between test.window_start and test.window_end
-        group by all
-    )
-    select state, test_name, project_name || ', ' || connection as place, runs, failures, failure_rate, clean_runs_to_clear, history
-    from marts.test_flakiness
-    inner join days using (source_name, connection, project_name, test_name)
-    where state in ('broken', 'regressed', 'failing', 'fixed')
-    order by state = 'regressed' desc, state = 'broken' desc, state = 'failing' desc, failures desc, test_name
-    limit 20
-    """,
-)
-
-RUNS_BY_DAY = Question(
-    "runs_by_day",
-    """
-    select date, sum(runs)::bigint as runs, sum(failures)::bigint as failures
-    from marts.test_flakiness_daily
-    where date > (select max(date) from marts.test_flakiness_daily) - 60
-    group by date
-    order by date
-    """,
-)
-
-BY_CATEGORY = Question(
-    "failures_by_category",
-    """
-    select date, category, sum(daily.occurrences)::bigint as occurrences
-    from marts.failure_reasons_daily as daily
-    inner join marts.failure_reasons using (failure_id)
-    where date > (select max(date) from marts.failure_reasons_daily) - 60
-    group by date, category
-    order by date, category
-    """,
-)
-
-_REASONS = """
-    with last as (select max(date) as day from marts.failure_reasons_daily),
-    days as (
-        select failure_id,
-            list({{date: date, occurrences: occurrences}} order by date)
-                || [{{date: any_value(last.day) - 29, occurrences: 0}}, {{date: any_value(last.day), occurrences: 0}}]
-                as history,
-            sum(occurrences) filter (where date > last.day - 7)::bigint as this_week,
-            sum(occurrences) filter (where date <= last.day - 7 and date > last.day - 14)::bigint as week_before
-        from marts.failure_reasons_daily, last
-        where date > last.day - 30
-        group by failure_id
-    )
-    select
-        regexp_replace(left(example_message, 160), '\\s+', ' ', 'g') as message, category,
-        coalesce(failure_reason_name, '') as reason, first_seen_at, this_week, week_before, tests, devices, history
-    from marts.failure_reasons
-    inner join days using (failure_id)
-    where {chosen}
-    order by this_week desc nulls last, failure_id
-    limit 12
-"""
-NEW_REASONS = Question("new_reasons", _REASONS.format(chosen="is_new or is_reopened"))
-GROWING_REASONS = Question(
-    "growing_reasons", _REASONS.format(chosen="this_week >= 5 and this_week > 1.5 * coalesce(week_before, 0)")
-)
-
-CALENDAR = Question(
-    "utilization_calendar",
-    """
-    with last as (select max(date) as day from marts.device_utilization_daily),
-    busiest as (
-        select connection, device_id
-        from marts.device_utilization_daily, last
-        where date > last.day - 28
-        group by connection, device_id
-        order by sum(busy_seconds) desc, device_id
-        limit 30
-    )
-    select coalesce(any_value(model) || '  ', '') || right(device_id, 6) as device, date, any_value(utilization) as utilization
-    from marts.device_utilization_daily
-    inner join busiest using (connection, device_id), last
-    where date > last.day - 28
-    group by connection, device_id, date
-    order by sum(sum(busy_seconds)) over (partition by connection, device_id) desc, device_id, date
-    """,
-)
-
-_DEVICES = """
-    with last as (select max(date) as day from marts.device_utilization_daily)
-    select
-        coalesce(any_value(model), 'unknown') as model, device_id, connection, any_value(os) as os,
-        any_value(location) as location, sum(busy_seconds) / 3600 as busy_hours,
-        sum(busy_seconds) / nullif(sum(busy_seconds + idle_seconds), 0) as utilization,
-        sum(unavailable_seconds) / 3600 as unavailable_hours, sum(reserved_idle_seconds) / 3600 as reserved_idle_hours,
-        sum(test_runs)::bigint as test_runs, sum(failures)::bigint as failures
-    from marts.device_utilization_daily, last
-    where date > last.day - 28
-    group by connection, device_id
-    order by utilization {order} nulls last, device_id
-    limit 8
-"""
-BUSIEST = Question("busiest_devices", _DEVICES.format(order="desc"))
-IDLEST = Question("idlest_devices", _DEVICES.format(order="asc"))
-
-PEAKS = Question(
-    "fleet_peaks",
-    """
-    with total as (
-        select *, hour::date as date
-        from marts.fleet_concurrency_hourly
-        where os = '*' and model = '*' and location = '*'
-    ),
-    fleets as (
-        select connection, date, max(peak_devices_busy) as peak_devices_busy, max(devices_available) as devices_available
-        from total
-        where date > (select max(date) from total) - 28
-        group by connection, date
-    )
-    select date, sum(peak_devices_busy)::bigint as peak_devices_busy, sum(devices_available) as devices_available
-    from fleets
-    group by date
-    order by date
-    """,
-)
-
-OUTAGES = Question(
-    "outages",
-    """
-    select connection, scope, scope_id, started_at, (epoch(ended_at) - epoch(started_at)) / 60 as minutes, failures, evidence
-    from marts.outages
-    where started_at > (select max(started_at) from marts.outages) - interval 14 day
-    order by failures desc, started_at desc, scope_id
-    limit 15
-    """,
-)
-
-COST = Question(
-    "flake_cost",
-    """
-    select test_name, project_name || ', ' || connection as place, runs, flake_rate, wasted_device_minutes,
-        saved_by_one_retry_minutes, saved_by_quarantine_minutes
-    from marts.flake_cost
-    where wasted_device_minutes > 0
-    order by wasted_device_minutes desc, test_name, connection
-    limit 10
-    """,
-)
-
-MANUAL = Question(
-    "manual_coverage",
-    """
-    select project, connection, sum(scripts)::bigint as scripts, sum(run)::bigint as run,
-        sum(never_run)::bigint as never_run, sum(passed)::bigint as passed, sum(failed)::bigint as failed,
-        sum(run) / nullif(sum(scripts), 0) as coverage, max(last_run_at) as last_run_at
-    from marts.manual_coverage
-    group by project, connection
-    order by never_run desc, project, connection
-    limit 20
-    """,
-)
 
 _TEST = (Column("test_name", "test", beneath="place"),)
 _REASON_COLUMNS = (
@@ -341,26 +45,34 @@ SECTIONS = (
         [
             Cards(
                 [
-                    Card(TESTS_NOW, "flaky", "flaky tests", as_count, "of {tests}, in {runs} runs"),
-                    Card(TESTS_NOW, "candidates", "to quarantine", as_count, "of {flaky} flaky ones"),
-                    Card(TESTS_NOW, "regressed", "regressed", as_count, "{fixed} fixed"),
-                    Card(TESTS_NOW, "broken", "broken", as_count, "{insufficient} with too few runs to say"),
+                    Card(questions.TESTS_NOW, "flaky", "flaky tests", as_count, "of {tests}, in {runs} runs"),
                     Card(
-                        WEEK_OF_FAILURES,
+                        questions.TESTS_NOW, "candidates", "to quarantine", as_count, "of {flaky} flaky ones"
+                    ),
+                    Card(questions.TESTS_NOW, "regressed", "regressed", as_count, "{fixed} fixed"),
+                    Card(
+                        questions.TESTS_NOW,
+                        "broken",
+                        "broken",
+                        as_count,
+                        "{insufficient} with too few runs to say",
+                    ),
+                    Card(
+                        questions.WEEK_OF_FAILURES,
                         "failures",
                         "failed runs in 7 days",
                         as_count,
                         "of {runs}; {failures_before} of {runs_before} in the 7 before",
                     ),
                     Card(
-                        WEEK_OF_FAILURES,
+                        questions.WEEK_OF_FAILURES,
                         "new_reasons",
                         "new failure reasons",
                         as_count,
                         "{reopened_reasons} are back again",
                     ),
                     Card(
-                        WEEK_OF_DEVICES,
+                        questions.WEEK_OF_DEVICES,
                         "utilization",
                         "of device time was busy",
                         as_share,
@@ -368,7 +80,7 @@ SECTIONS = (
                         as_share,
                     ),
                     Card(
-                        TESTS_NOW,
+                        questions.TESTS_NOW,
                         "wasted_hours",
                         "of device time lost to flakes",
                         as_hours,
@@ -384,7 +96,7 @@ SECTIONS = (
         [
             Table(
                 "Quarantine these first",
-                TO_QUARANTINE,
+                questions.TO_QUARANTINE,
                 [
                     *_TEST,
                     number("flake_rate", "flake rate", as_share),
@@ -402,13 +114,13 @@ SECTIONS = (
             ),
             Figure(
                 "How sure that is",
-                FLAKIEST,
+                questions.FLAKIEST,
                 charts.intervals,
                 says="All tests called flaky, up to twenty; n is the number of runs behind each rate.",
             ),
             Table(
                 "Broken, worse, or mended",
-                CHANGED,
+                questions.CHANGED,
                 [
                     Column("state", "state"),
                     *_TEST,
@@ -422,7 +134,7 @@ SECTIONS = (
             ),
             Figure(
                 "Runs and failures",
-                RUNS_BY_DAY,
+                questions.RUNS_BY_DAY,
                 charts.runs_by_day,
                 says="Failed runs in colour, of all that counted; those of outages and of the lab itself are left out.",
             ),
@@ -434,20 +146,20 @@ SECTIONS = (
         [
             Figure(
                 "Failed runs by category",
-                BY_CATEGORY,
+                questions.BY_CATEGORY,
                 charts.failures_by_category,
                 says="Only failures that came with a message.",
             ),
             Table(
                 "New, or back again",
-                NEW_REASONS,
+                questions.NEW_REASONS,
                 _REASON_COLUMNS,
                 says="First seen in the last 7 days, or seen again after 21 days without.",
                 nothing="No new failure reason in 7 days.",
             ),
             Table(
                 "Growing",
-                GROWING_REASONS,
+                questions.GROWING_REASONS,
                 _REASON_COLUMNS,
                 says="At least five in the last 7 days, and half as many again as in the 7 before.",
                 nothing="No failure reason grows.",
@@ -460,21 +172,21 @@ SECTIONS = (
         [
             Figure(
                 "Calendar",
-                CALENDAR,
+                questions.CALENDAR,
                 charts.calendar,
                 says="The thirty busiest devices of the last 28 days; the share of their available time in which they were in use.",
             ),
             Figure(
                 "Most devices busy at once",
-                PEAKS,
+                questions.PEAKS,
                 charts.peaks,
                 says="Bars: the largest number busy at one instant of the day. Dashes: devices that were available.",
             ),
-            Table("Busiest", BUSIEST, _DEVICE_COLUMNS, says="Last 28 days."),
-            Table("Idlest", IDLEST, _DEVICE_COLUMNS, says="Last 28 days."),
+            Table("Busiest", questions.BUSIEST, _DEVICE_COLUMNS, says="Last 28 days."),
+            Table("Idlest", questions.IDLEST, _DEVICE_COLUMNS, says="Last 28 days."),
             Table(
                 "Outages",
-                OUTAGES,
+                questions.OUTAGES,
                 [
                     Column("scope", "of a"),
                     Column("scope_id", "which"),
@@ -494,7 +206,7 @@ SECTIONS = (
         [
             Table(
                 "Dearest flakes",
-                COST,
+                questions.COST,
                 [
                     *_TEST,
                     number("runs", "runs", as_count),
@@ -508,7 +220,7 @@ SECTIONS = (
             ),
             Table(
                 "Manual tests",
-                MANUAL,
+                questions.MANUAL,
                 [
                     Column("project", "project"),
                     Column("connection", "connection"),
@@ -532,7 +244,7 @@ ABOUT = Section(
     [
         Table(
             "Data",
-            FRESHNESS,
+            questions.FRESHNESS,
             [
                 Column("connection", "connection"),
                 Column("source", "source"),
@@ -546,7 +258,7 @@ ABOUT = Section(
         ),
         Table(
             "What these numbers do not know",
-            CAVEATS,
+            questions.CAVEATS,
             [Column("what", "what"), number("n", "n", as_count), number("of", "of", as_count)],
         ),
     ],
