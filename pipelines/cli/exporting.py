@@ -16,9 +16,8 @@ from typing import Any
 import duckdb
 import xlsxwriter
 
+from pipelines.cli.published import published_warehouse
 from pipelines.cli.terminal import CommandError, console
-from pipelines.defs.warehouse.folders import Folders
-from pipelines.settings import Settings
 
 _SHEET_ROWS = 1_048_575  # of an Excel sheet, its header aside
 _CELL_CHARACTERS = 32_767
@@ -45,10 +44,7 @@ def export(what: str, out: Path) -> None:
 
 @contextmanager
 def _published() -> Iterator[duckdb.DuckDBPyConnection]:
-    file = Folders(Settings().home).published
-    if not file.exists():
-        raise CommandError(f"{file}: no warehouse is published yet; run `flakehouse build`")
-    with duckdb.connect(file, read_only=True) as warehouse:
+    with duckdb.connect(published_warehouse(), read_only=True) as warehouse:
         warehouse.execute("set timezone = 'UTC'")
         yield warehouse
 

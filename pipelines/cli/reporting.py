@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.cli.published import published_warehouse
 from pipelines.cli.terminal import CommandError, console
-from pipelines.defs.warehouse.folders import Folders
 from pipelines.report.answers import MartsMissingError
-from pipelines.report.writing import NoWarehouseError, write_report
+from pipelines.report.writing import write_report
 from pipelines.settings import Settings
 
 
 def report(out: Path | None) -> None:
-    home = Settings().home
     try:
-        file = write_report(Folders(home).published, out or home / "reports", datetime.now(UTC))
-    except (NoWarehouseError, MartsMissingError) as error:
+        file = write_report(published_warehouse(), out or Settings().home / "reports", datetime.now(UTC))
+    except MartsMissingError as error:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{error.filename}: cannot be written ({error.strerror})") from None

@@ -10,14 +10,8 @@ import duckdb
 from pipelines.report import page
 
 
-class NoWarehouseError(Exception):
-    """Nothing is published yet that a report could tell of."""
-
-
 def write_report(warehouse: Path, folder: Path, now: datetime) -> Path:
     """Writes the report on the published warehouse; of one day the last one stays."""
-    if not warehouse.exists():
-        raise NoWarehouseError(f"{warehouse}: no warehouse is published yet; run `flakehouse build`")
     published_at = datetime.fromtimestamp(warehouse.stat().st_mtime, UTC)
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")
