@@ -38,18 +38,16 @@ class Lake(dg.ConfigurableResource):
         parts = keys.keys_by_dimension
         day = date.fromisoformat(parts["day"])
         connection = parts["connection"]
-        landed = await noted(
-            self.root,
-            table,
-            connection,
-            answer,
-            landing.merge(self.root, table, connection, day, answer),
-            day=day,
-            run_id=context.run.run_id,
-        )
+        landed = await self._merge_day(context, table, connection, day, answer)
         for other_day, pages in sorted(answer.elsewhere.items()):
             await self._merge_elsewhere(context, table, connection, other_day, pages, answer)
         return self._results(context, table, landed)
+
+    async def _merge_day(
+        self, context: dg.AssetExecutionContext, table: Table, connection: str, day: date, answer: Answer
+    ) -> dict[str, Landed]:
+        merge = landing.merge(self.root, table, connection, day, answer)
+        return await noted(self.root, table, connection, answer, merge, day=day, run_id=context.run.run_id)
 
     async def _merge_elsewhere(
         self,
@@ -64,15 +62,7 @@ class Lake(dg.ConfigurableResource):
         if not Partition(self._path, table.source, table.name, connection, day).data.exists():
             return
         changed = told_already(pages, ONLY_CHANGES, answer.asked_at)
-        landed = await noted(
-            self.root,
-            table,
-            connection,
-            changed,
-            landing.merge(self.root, table, connection, day, changed),
-            day=day,
-            run_id=context.run.run_id,
-        )
+        landed = await self._merge_day(context, table, connection, day, changed)
         for each in table.tables:
             if landed[each.name].is_rewritten:
                 context.log_event(
