@@ -25,7 +25,7 @@ test: .venv/ready-dev lint  ## every check, a small size of each proof included
 
 # Spark's checks skip without Java: then its half a gigabyte stays away too.
 proof: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark)  ## the full sizes, in hours
-	$(PYTEST) -m proof -q
+	$(PYTEST) -m proof --hypothesis-profile=search -q
 
 postgres: .venv/ready-postgres  ## what a deployment with Dagster's storage on PostgreSQL needs (deploy/)
 
