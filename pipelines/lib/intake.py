@@ -27,9 +27,11 @@ from pipelines.lib.columns import TIMESTAMP, Flags
 from pipelines.lib.contract import REJECTED_SCHEMA, Child, Reject, Table
 from pipelines.lib.merging import NOT_AVAILABLE, PARENT_SEQUENCE, SEQUENCE, run_schema
 
-# A batch is large enough for Arrow's cost per batch to vanish, and small enough to hold a few of them.
-_BATCH_ROWS = 16_384
-_BATCH_BYTES = 24 << 20
+# A batch is large enough for Arrow's cost per batch to vanish, and small enough for its objects to stay in the
+# processor's cache until they are columns.
+_BATCH_ROWS = 1_024
+_BATCH_BYTES = 4 << 20
+_REFUSED_ROWS = 16_384
 _RUN_BYTES = 32 << 20  # of finished batches per table; beyond, they become a run on the disk
 _DRIFT_BUDGET = 1_000  # records per answer that are looked through for undeclared fields
 ROWS, REJECTED = f"rows{runs.SUFFIX}", "rejected.parquet"  # how files in a journal end
@@ -40,7 +42,7 @@ UNTYPABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class _Rows:
     """Rows of one table: parallel lists, as a hundred thousand small objects would cost more than their content."""
 
-    raws: list[bytes | msgspec.Raw | None] = field(default_factory=list)
+    raws: list[bytes | None] = field(default_factory=list)
     places: list[msgspec.Struct | None] = field(default_factory=list)
     records: list[Any] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)  # sequence numbers of the parents
@@ -84,7 +86,7 @@ class Intake:
             self.add(page)
             return
         with _collector_paused():
-            rows = _Rows(list(page.records), [page.place] * len(page.records))
+            rows = _Rows(list(map(bytes, page.records)), [page.place] * len(page.records))
             self._add(self.table, self.buffers[self.table.name].typed(rows, page.fetched_at), page)
 
     def finish(self) -> None:
@@ -114,7 +116,7 @@ class Intake:
             if isinstance(row, Reject):
                 refused.append(row)
                 continue
-            rows.raws.append(row.raw)
+            rows.raws.append(row.raw if row.raw is None else bytes(row.raw))
             rows.places.append(row.place)
             known.append(row.record)
         buffer.refuse(refused, page.fetched_at)
@@ -125,7 +127,7 @@ class Intake:
         for offset, parent in enumerate(parents.records):
             raws = getattr(parent, child.attribute)
             if raws:
-                rows.raws += raws
+                rows.raws += map(bytes, raws)
                 rows.places += [child.place(parent, index) for index in range(len(raws))]
                 rows.owners += [first + offset] * len(raws)
         return self.buffers[child.table.name].typed(rows, fetched_at)
@@ -149,6 +151,7 @@ class Buffer:
         self._journal = journal
         self._interval_seconds = interval_seconds
         self._batches: list[pa.RecordBatch] = []
+        self._batches_bytes = 0
         self._refused: list[tuple[Reject, datetime]] = []
         self._drift_budget = _DRIFT_BUDGET
         self._key_only = _key_reader(table)
@@ -171,21 +174,21 @@ class Buffer:
         """Keeps what could not be keyed or typed for the table of rejects."""
         self.rejected += len(refused)
         self._refused += [(reject, fetched_at) for reject in refused]
-        if len(self._refused) >= _BATCH_ROWS:
+        if len(self._refused) >= _REFUSED_ROWS:
             self._spill_refused()
 
     def add(self, rows: _Rows, first: int, fetched_at: datetime, *, unavailable: bool) -> None:
         """Takes typed rows, numbered from `first`."""
         self.received += len(rows)
-        self._raws += [raw if raw is None or isinstance(raw, bytes) else bytes(raw) for raw in rows.raws]
+        self._raws += rows.raws
         self._places += rows.places
         self._records += rows.records
         self._owners += rows.owners or [0] * len(rows)
         self._spans.append((len(rows), first, fetched_at, unavailable))
-        self._bytes += sum(len(raw) for raw in self._raws[len(self._raws) - len(rows) :] if raw)
+        self._bytes += sum(map(len, filter(None, rows.raws)))
         if len(self._records) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES:
             self._make_batch()
-            if sum(batch.nbytes for batch in self._batches) >= _RUN_BYTES:
+            if self._batches_bytes >= _RUN_BYTES:
                 self._write_run()
 
     def flush(self) -> None:
@@ -253,6 +256,7 @@ class Buffer:
     def _make_batch(self) -> None:
         if self._records:
             self._batches.append(self._built())
+            self._batches_bytes += self._batches[-1].nbytes
             self._clear()
 
     def _built(self) -> pa.RecordBatch:
@@ -273,7 +277,7 @@ class Buffer:
             self.flagged[name] += int(mask.sum())
         micros = np.array([round(time.timestamp() * 1e6) for time in times], np.int64)
         sequence = [np.arange(first, first + count) for first, count in zip(firsts, counts, strict=True)]
-        arrays["_raw"] = pa.array(self._raws, pa.string())
+        arrays["_raw"] = _texts(self._raws)
         arrays["_fetched_at"] = pa.array(np.repeat(micros, counts)).cast(TIMESTAMP)
         arrays["_issues"] = flags.as_array()
         arrays["_missing_since"] = pa.nulls(rows, TIMESTAMP)
@@ -286,7 +290,7 @@ class Buffer:
         unfinished = self._unfinished(ROWS)
         runs.write_run(self._batches, self._schema, self.table.key, unfinished)
         self.files.append(self._kept(unfinished))
-        self._batches = []
+        self._batches, self._batches_bytes = [], 0
 
     def _spill_refused(self) -> None:
         if self._refused:
@@ -313,6 +317,15 @@ class Buffer:
         self._owners: list[int] = []
         self._spans: list[tuple[int, int, datetime, bool]] = []
         self._bytes = 0
+
+
+def _texts(raws: Sequence[bytes | None]) -> pa.Array:
+    """UTF-8 as an Arrow column; `pa.array` would grow its buffers again and again."""
+    lengths = np.fromiter((-1 if raw is None else len(raw) for raw in raws), np.int32, len(raws))
+    offsets = np.concatenate(([0], np.cumsum(np.maximum(lengths, 0)))).astype(np.int32)
+    valid = None if (lengths >= 0).all() else pa.array(lengths >= 0).buffers()[1]
+    text = b"".join(filter(None, raws))
+    return pa.StringArray.from_buffers(len(raws), pa.py_buffer(offsets), pa.py_buffer(text), valid)
 
 
 def sane_until(fetched_at: datetime, day: date | None) -> datetime:

@@ -26,8 +26,7 @@ def write_run(batches: Sequence[pa.RecordBatch], schema: pa.Schema, key: Sequenc
     """Writes these rows in the order of their key, nulls first."""
     rows = pa.Table.from_batches(batches, schema)
     order = pc.sort_indices(rows.select(list(key)), [(name, "ascending", "at_start") for name in key])
-    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
+    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
         rows_of_a_batch = 1 + rows.num_rows * _BATCH_BYTES // max(rows.nbytes, 1)
         writer.write_table(rows.take(order), max_chunksize=rows_of_a_batch)
 
