@@ -38,7 +38,7 @@ def landed(lab: Lab, lake: Path, **changes: object) -> Any:
 def test_parts_cover_the_span_without_a_gap_and_without_sharing_a_millisecond() -> None:
     span = Span(MIDNIGHT, MIDNIGHT + DAY - 7)
     parts = span.parts(range(MIDNIGHT, MIDNIGHT + HOUR, 1000))
-    assert len(parts) == 49  # two an hour, where an hour has been seen
+    assert len(parts) == 97  # four an hour, where an hour has been seen
     assert (parts[0].start, parts[-1].end) == (span.start, span.end)
     assert all(left.end == right.start for left, right in pairwise(parts))
     assert parts[0].bounds["endExecutionTime[0]"] == str(parts[1].start - 1)

@@ -33,7 +33,7 @@ from pipelines.settings import PerfectoConnection
 
 _EXPORT = "export/api/v3/test-executions"
 _PAGES_IN_A_ROW = (
-    8  # then a span is split: nobody says how many follow, and rows move between pages meanwhile
+    5  # then a span is split: nobody says how many follow, and rows move between pages meanwhile
 )
 _PROCESSING = "PROCESSING"  # the `processingStatus` of an answer that lacks results, videos or artifacts yet
 

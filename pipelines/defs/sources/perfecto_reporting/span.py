@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 
 _MOST_PARTS = 128
+_PARTS_OF_SEEN = 4
 _SHORTEST = (
     10_000  # milliseconds: tests that start closer together are listed in a row, however many they are
 )
@@ -31,8 +32,9 @@ class Span:
         return {"startExecutionTime[0]": str(self.start), "endExecutionTime[0]": str(self.end - 1)}
 
     def parts(self, seen: Sequence[int]) -> list[Span]:
-        """Equal parts that hold half as many tests each as were seen already, if the others lie as densely.
+        """Equal parts that hold a quarter as many tests each as were seen already, if the others lie as densely.
 
+        So an hour that is four times as busy need not be split again: what was listed before a split is listed twice.
         `seen` are the starts of those. No parts where the span is too short, or where the starts lie elsewhere: the
         server does not heed the bounds then, and would list the same for each part.
         """
@@ -41,7 +43,7 @@ class Span:
         if length < 2 * _SHORTEST or len(inside) * 2 < len(seen) or not inside:
             return []
         covered = max(inside) - min(inside) + 1
-        count = min(max(2, math.ceil(2 * length / covered)), _MOST_PARTS, length // _SHORTEST)
+        count = min(max(2, math.ceil(_PARTS_OF_SEEN * length / covered)), _MOST_PARTS, length // _SHORTEST)
         cuts = [self.start + length * number // count for number in range(count + 1)]
         return [Span(*cut) for cut in pairwise(cuts)]
 
