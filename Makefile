@@ -6,16 +6,19 @@ PYTEST = .venv/bin/python -m pytest
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev docs spark postgres test proof bench lint format lock clean
+.PHONY: help demo dev notebooks docs spark postgres test proof bench lint format lock clean
 
 help:  ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/ready  ## two weeks of a simulated lab, from five APIs to published marts
 	@$(FLAKEHOUSE) demo
 
 dev: .venv/ready  ## the Dagster UI over the same project
 	@$(FLAKEHOUSE) dev
+
+notebooks: .venv/ready  ## flakiness, failures, devices and the Monday review, as pages over the published warehouse
+	@$(FLAKEHOUSE) notebooks
 
 docs: .venv/ready  ## the warehouse's models and columns as one page, from the published build
 	@.venv/bin/python -m pipelines.cli.documenting

@@ -82,6 +82,7 @@ for command in (
     commands.report,
     commands.export,
     commands.dev,
+    commands.notebooks,
     commands.simlab,
 ):
     app.command()(command)

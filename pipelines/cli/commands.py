@@ -129,6 +129,15 @@ def dev(
     dev(port)
 
 
+def notebooks(
+    port: Annotated[int, typer.Option(help="On loopback.")] = 2718,
+) -> None:
+    """The notebooks over the published warehouse, as apps for a browser."""
+    from pipelines.cli.notebooks import notebooks
+
+    notebooks(port)
+
+
 def simlab(
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 0,
     seed: Annotated[int, typer.Option(help="Another seed is another world.")] = 1,

@@ -1,4 +1,4 @@
-"""Charts in one theme: safe for colour-blind readers, on a light ground and a dark one."""
+"""The charts of the report; some are those of the notebooks too."""
 
 from __future__ import annotations
 
@@ -7,52 +7,14 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY = (
-    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#f0e442", "#8a8a8a",
-)  # fmt: skip
-"""Okabe and Ito's palette; each can be told from the others with any kind of colour vision."""
+from pipelines.report.theme import BLUE, CATEGORY_COLOURS, CONFIG, GREY, INK, RED
 
-CATEGORY_COLOURS = {
-    "application": BLUE,
-    "script": ORANGE,
-    "test data": YELLOW,
-    "environment": GREEN,
-    "lab": RED,
-    "orchestration": PURPLE,
-    "unknown": GREY,
-}
 WIDTH = 760
-_INK = "currentColor"  # charts are part of the page and take its ink, dark or light
 
 
 @alt.theme.register("flakehouse", enable=True)
-def theme() -> alt.theme.ThemeConfig:
-    quiet = {
-        "labelColor": _INK,
-        "titleColor": _INK,
-        "labelFontSize": 11,
-        "titleFontSize": 11,
-        "titleFontWeight": 500,
-    }
-    return alt.theme.ThemeConfig(
-        config={
-            "background": "transparent",
-            "font": "Arial, Liberation Sans, sans-serif",
-            "view": {"stroke": None},
-            "axis": quiet
-            | {
-                "domain": False,
-                "gridColor": _INK,
-                "gridOpacity": 0.12,
-                "tickColor": _INK,
-                "tickOpacity": 0.3,
-            },
-            "axisX": {"grid": False},
-            "legend": quiet | {"orient": "top", "title": None, "symbolSize": 80},
-            "range": {"category": [BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, GREY]},
-            "header": quiet,
-        }
-    )
+def _theme() -> alt.theme.ThemeConfig:
+    return alt.theme.ThemeConfig(config=CONFIG)
 
 
 def as_svg(chart: alt.TopLevelMixin) -> str:
@@ -61,6 +23,9 @@ def as_svg(chart: alt.TopLevelMixin) -> str:
 
     return vl_convert.vegalite_to_svg(chart.to_dict(), vl_version="v6_1")
 
+
+NAMES = alt.Axis(labelLimit=alt.ExprRef("containerSize()[0] < 500 ? 130 : 300"))
+"""Names of tests and devices: shortened on a telephone."""
 
 _DAY = alt.X("yearmonthdate(date):T", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True))
 
@@ -89,7 +54,7 @@ def occurrences(days: list[dict[str, Any]]) -> alt.TopLevelMixin:
 def intervals(tests: pd.DataFrame) -> alt.TopLevelMixin:
     """A test per line: its flake rate, and the range in which the true one lies nine times of ten."""
     order = list(tests["test"])
-    base = alt.Chart(tests).encode(y=alt.Y("test:N", sort=order, title=None, axis=alt.Axis(labelLimit=320)))
+    base = alt.Chart(tests).encode(y=alt.Y("test:N", sort=order, title=None, axis=NAMES))
     share = alt.Axis(format=".0%", tickCount=6)
     return alt.layer(
         base.mark_rule(strokeWidth=7, opacity=0.35, color=BLUE).encode(
@@ -97,7 +62,7 @@ def intervals(tests: pd.DataFrame) -> alt.TopLevelMixin:
             x2="flake_rate_high:Q",
         ),
         base.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="flake_rate:Q"),
-        base.mark_text(align="left", dx=8, fontSize=11, color=_INK).encode(
+        base.mark_text(align="left", dx=8, fontSize=11, color=INK).encode(
             x="flake_rate_high:Q", text=alt.Text("n_text:N")
         ),
     ).properties(width=WIDTH - 330, height=alt.Step(22))
@@ -141,7 +106,7 @@ def calendar(device_days: pd.DataFrame) -> alt.TopLevelMixin:
                 title=None,
                 axis=alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0),
             ),
-            y=alt.Y("device:N", sort=order, title=None, axis=alt.Axis(labelLimit=240)),
+            y=alt.Y("device:N", sort=order, title=None, axis=NAMES),
             color=alt.Color(
                 "utilization:Q",
                 scale=alt.Scale(scheme="cividis", domainMin=0),

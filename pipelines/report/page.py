@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
-import textwrap
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipelines.report import charts
+from pipelines.report import charts, parts
 from pipelines.report.answers import Answer
 from pipelines.report.layout import Column, Figure
 from pipelines.report.sections import ABOUT, SECTIONS
@@ -21,7 +18,9 @@ from pipelines.report.sections import ABOUT, SECTIONS
 def written(warehouse: duckdb.DuckDBPyConnection, published_at: datetime) -> str:
     """The whole page, as of the build that this connection reads."""
     pictures = _Pictures()
-    page = _environment(pictures).get_template("page.html.j2")
+    page = parts.environment(
+        kind=lambda part: type(part).__name__.lower(), drawn=pictures.of_figure, small=pictures.of_value
+    ).get_template("page.html.j2")
     answers = {
         question.name: question.asked_of(warehouse)
         for section in (ABOUT, *SECTIONS)
@@ -35,24 +34,6 @@ def written(warehouse: duckdb.DuckDBPyConnection, published_at: datetime) -> str
         last_day=_last_day(warehouse),
         published_at=published_at.astimezone(UTC),
     )
-
-
-def _environment(pictures: _Pictures) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipelines.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
-        "kind": lambda part: type(part).__name__.lower(),
-        "drawn": pictures.of_figure,
-        "small": pictures.of_value,
-        "pieces": lambda text: re.findall(r"[^{]+|{\w+}", text),
-        "query": lambda answer: textwrap.dedent(answer.question.sql).strip(),
-    }
-    return environment
 
 
 class _Pictures:

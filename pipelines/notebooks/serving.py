@@ -1,0 +1,50 @@
+"""The notebooks as apps on loopback, and a page that lists them. Nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import marimo
+import uvicorn
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount, Route
+
+from pipelines.notebooks import page
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+
+_INDEX = Markup("""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>flakehouse notebooks</title><style>{}</style></head>
+<body><main><h1 class="head">Notebooks</h1><p class="says">Over the published warehouse, each number beside its query.</p>
+<ul class="list">{}</ul></main></body></html>""")
+
+
+def serve(home: Path, port: int) -> None:
+    """Until interrupted. Each opening of a notebook reads what is published under this home at that time."""
+    os.environ["FLAKEHOUSE_HOME"] = str(home)
+    uvicorn.run(application(), host="127.0.0.1", port=port, log_level="warning")
+
+
+def application() -> Starlette:
+    """Apps to read: nobody edits, and no code is sent."""
+    os.chdir(FOLDER.parent)  # marimo takes its settings from pyproject.toml here
+    notebooks = marimo.create_asgi_app(quiet=True)
+    for name in page.NOTEBOOKS:
+        notebooks = notebooks.with_app(path=f"/{name}", root=str(FOLDER / f"{name}.py"))
+    apps = notebooks.build()
+    return Starlette(
+        routes=[Route("/", _index), Mount("/", apps)], lifespan=lambda _: apps.router.lifespan_context(apps)
+    )
+
+
+def _index(_request: Request) -> HTMLResponse:
+    links = Markup("").join(
+        Markup("<li><a href='{}/'>{}</a><p class='says'>{}</p></li>").format(name, title, says)
+        for name, (title, says) in page.NOTEBOOKS.items()
+    )
+    return HTMLResponse(_INDEX.format(Markup(page.style()), links))  # noqa: S704  our own files
