@@ -39,20 +39,23 @@ class Running:
         return self.wait()
 
 
-def ingesting(home: Home, first: date, last: date, *arguments: str) -> Running:
+def running(home: Home, *arguments: str) -> Running:
     environment = {
         **os.environ,
         "FLAKEHOUSE_HOME": str(home.path),
         "FLAKEHOUSE_CONNECTIONS": str(home.connections),
     }
-    command = [sys.executable, "-m", "pipelines.cli", "ingest", "--start", str(first), "--end", str(last)]
     with (home.path.parent / "printed.txt").open("ab") as printed:
         return Running(
             subprocess.Popen(
-                [*command, *arguments],
+                [sys.executable, "-m", "pipelines.cli", *arguments],
                 env=environment,
                 stdout=printed,
                 stderr=printed,
                 start_new_session=True,
             )
         )
+
+
+def ingesting(home: Home, first: date, last: date, *arguments: str) -> Running:
+    return running(home, "ingest", "--start", str(first), "--end", str(last), *arguments)
