@@ -16,7 +16,7 @@ import pytest
 from tests.proofs.conftest import REPOSITORY, KnownLab, Size
 
 PAGES = [REPOSITORY / "docs" / name for name in ("sql-cookbook.md", "how-numbers-are-computed.md")]
-BLOCK = re.compile(r"```sql\n(?P<query>.*?)```\n(?:\n(?P<shown>(?:\|.*\n)+))?", re.DOTALL)
+BLOCK = re.compile(r"```sql\n(?P<query>.*?)```\n(?:\n(?P<shown>(?:\|[^\n]*\n)+))?", re.DOTALL)
 
 
 def result(warehouse: duckdb.DuckDBPyConnection, query: str) -> str:
