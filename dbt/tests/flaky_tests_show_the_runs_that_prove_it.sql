@@ -11,5 +11,5 @@ with evidence as (
 select tests.test_id
 from {{ ref('test_flakiness') }} as tests
 left join evidence on tests.test_id = evidence.test_id
-where (tests.evidence = 'mixed_builds' and evidence.first_disagreements is distinct from tests.mixed_builds)
+where (tests.evidence = 'mixed_builds' and evidence.first_disagreements is distinct from tests.proven_builds)
     or (tests.evidence = 'alternation' and not coalesce(evidence.returns >= {{ var('alternation_returns') }}, false))

@@ -20,7 +20,8 @@ with counted as (
         coalesce(started_at, cast(started_date as timestamp)) as ordered_at,
         started_date,
         duration_seconds,
-        run_status = 'failed' as is_failure
+        run_status = 'failed' as is_failure,
+        is_doubted
     from {{ ref('fct_test_runs') }}
     where is_counted and {{ is_one_of_counted_read_days('started_date') }}
 ),
@@ -44,7 +45,8 @@ compared_with as (
         ordered_at,
         date as started_date,
         cast(null as double) as duration_seconds,
-        is_failure
+        is_failure,
+        false as is_doubted
     from {{ ref('fct_result_days') }}
     where not {{ is_one_of_counted_read_days('date') }}
     {%- endif %}
@@ -56,9 +58,9 @@ compared as (
         lag(is_failure) over (
             partition by test_id, variant_id order by ordered_at, test_run_id
         ) as previous_is_failure,
-        lag(is_failure) over (
+        lag(is_failure and not is_doubted) over (
             partition by test_id, variant_id, build_key order by ordered_at, test_run_id
-        ) as previous_in_verdict_is_failure,
+        ) as previous_in_verdict_is_proof,
         first_value(is_failure) over (
             partition by test_id, variant_id, build_key order by ordered_at, test_run_id
         ) as first_in_verdict_is_failure,
@@ -96,6 +98,7 @@ select
     compared.started_date,
     compared.duration_seconds,
     compared.is_failure,
+    compared.is_doubted,
     case
         when verdict_failures = 0 then 'passed'
         when verdict_failures = verdict_attempts then 'failed'
@@ -103,7 +106,7 @@ select
     end as verdict,
     previous_is_failure is not null as has_predecessor,
     coalesce(previous_is_failure <> is_failure, false) as is_flip,
-    coalesce(previous_in_verdict_is_failure and not is_failure, false) as is_return_in_verdict,
+    coalesce(previous_in_verdict_is_proof and not is_failure, false) as is_return_in_verdict,
     first_disagreements.test_run_id is not null as is_first_disagreement,
     verdict_failures_so_far > 0 and verdict_failures < verdict_attempts as is_wasted
 from compared

@@ -146,6 +146,7 @@ chained as (
         *,
         min(case when not is_recovery then happened_at end) over chain as chain_started_at,
         max(case when not is_recovery then happened_at end) over chain as last_signal_at,
+        max(case when not is_recovery then previous_recovery_at end) over chain as recovered_before_at,
         min(case when is_recovery then happened_at end) over chain as recovered_at
     from numbered
     where chain > 0
@@ -168,6 +169,10 @@ select
     device_id,
     location,
     chain_started_at,
+    greatest(
+        chain_started_at - {{ gap }},
+        coalesce(recovered_before_at, chain_started_at - {{ gap }})
+    ) as chain_reaches_back_to,
     least(
         last_signal_at + {{ gap }},
         coalesce(recovered_at, last_signal_at + {{ gap }}),

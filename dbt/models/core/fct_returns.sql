@@ -7,6 +7,7 @@ with runs as (
         runs.test_run_id,
         runs.ordered_at,
         runs.is_failure,
+        runs.is_doubted,
         builds.is_wholly_failed,
         builds.segment,
         sum(case when runs.is_failure then 0 else 1 end) over (
@@ -34,4 +35,4 @@ select
     bool_or(is_failure and is_wholly_failed) as is_break
 from runs
 group by source_name, connection, test_id, variant_id, passes_before
-having count(*) filter (where is_failure) > 0 and count(*) filter (where not is_failure) > 0
+having count(*) filter (where is_failure and not is_doubted) > 0 and count(*) filter (where not is_failure) > 0

@@ -28,6 +28,7 @@ verdicts as (
         count(*) filter (where is_failure) as failures,
         count(*) filter (where is_return_in_verdict) as returns,
         bool_or(is_first_disagreement) as is_mixed,
+        bool_or(is_failure and not is_doubted and verdict = 'mixed') as is_proof,
         bool_or(verdict = 'failed') as is_failed,
         bool_or(is_newest_run) as is_newest,
         sum(case when is_wasted then coalesce(duration_seconds, 0e0) else 0e0 end) as wasted_seconds
@@ -49,6 +50,7 @@ builds as (
         cast(sum(failures) as bigint) as failures,
         cast(max(returns) as bigint) as returns_on_one_variant,
         bool_or(is_mixed) as is_mixed,
+        bool_or(is_mixed) and bool_or(is_proof) as is_proof,
         bool_or(is_failed) as has_failed_verdict,
         bool_or(is_newest) as is_newest,
         sum(wasted_seconds) as wasted_seconds
@@ -77,6 +79,7 @@ select
     builds.failures,
     builds.returns_on_one_variant,
     builds.is_mixed,
+    builds.is_proof,
     builds.has_failed_verdict,
     builds.attempts >= 2 and builds.failures = builds.attempts as is_wholly_failed,
     {{ is_solidly_failing('builds.attempts', 'builds.failures', 'builds.other_attempts', 'builds.other_failures') }} as is_solidly_failing,

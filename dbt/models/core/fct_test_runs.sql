@@ -22,6 +22,17 @@ outages as (
     where {{ is_touched('outage_date') }}
 ),
 
+device_chains as (
+    select distinct
+        connection,
+        scope_id as device_id,
+        outage_date,
+        chain_reaches_back_to,
+        chain_ended_at
+    from {{ ref('fct_outage_signals') }}
+    where scope = 'device' and {{ is_touched('outage_date') }}
+),
+
 failure_places as (
     select
         failures.test_run_id,
@@ -57,6 +68,17 @@ failures_in_outages as (
             outages.started_at,
             outages.outage_id
     ) = 1
+),
+
+-- Also where the signals are too few for an outage.
+failures_in_doubt as (
+    select distinct failure_places.test_run_id
+    from failure_places
+    inner join device_chains
+        on failure_places.connection = device_chains.connection
+        and failure_places.device_id = device_chains.device_id
+        and failure_places.started_date = device_chains.outage_date
+        and failure_places.started_at between device_chains.chain_reaches_back_to and device_chains.chain_ended_at
 ),
 
 joined as (
@@ -95,6 +117,7 @@ joined as (
             and not test_runs.is_manual_session
             and not coalesce(failures.is_lab_failure, false)
             and failures_in_outages.outage_id is null as is_counted,
+        failures_in_doubt.test_run_id is not null as is_doubted,
         test_runs.device_id,
         test_runs.device_count,
         test_runs.report_url,
@@ -104,6 +127,7 @@ joined as (
     left join teams on test_runs.test_run_id = teams.test_run_id
     left join failures on test_runs.test_run_id = failures.test_run_id
     left join failures_in_outages on test_runs.test_run_id = failures_in_outages.test_run_id
+    left join failures_in_doubt on test_runs.test_run_id = failures_in_doubt.test_run_id
 )
 
 select *

@@ -36,6 +36,7 @@ run_totals as (
         last_run_date as window_end,
         count(*) as runs,
         count(*) filter (where is_failure) as failures,
+        count(*) filter (where is_doubted) as doubted_failures,
         count(*) filter (where is_flip) as flips,
         count(*) filter (where has_predecessor) as comparisons,
         min(started_at) as first_run_at,
@@ -49,6 +50,7 @@ build_totals as (
         test_id,
         count(*) filter (where has_build) as builds,
         count(*) filter (where is_mixed) as mixed_builds,
+        count(*) filter (where is_proof) as proven_builds,
         sum(case when has_build then verdicts else 0 end) as verdicts,
         sum(case when has_build then single_attempt_verdicts else 0 end) as single_attempt_verdicts,
         max(returns_on_one_variant) as returns_in_mixed_build,
@@ -138,6 +140,7 @@ measured as (
         cast(run_totals.failures as double) / nullif(run_totals.runs, 0) as failure_rate,
         build_totals.builds,
         build_totals.mixed_builds,
+        build_totals.proven_builds,
         build_totals.verdicts,
         build_totals.single_attempt_verdicts,
         build_totals.returns_in_mixed_build,
@@ -153,7 +156,7 @@ measured as (
         flake_rates.design_effect,
         -- So few failing builds may all be breaks, which say nothing of chance: then the rate may be 0.
         case
-            when build_totals.mixed_builds = 0 and build_totals.flake_failing_builds < {{ var('alternation_returns') }}
+            when build_totals.proven_builds = 0 and build_totals.flake_failing_builds < {{ var('alternation_returns') }}
                 and flake_rates.flake_rate is not null then 0e0
             else {{ wilson_low('flake_rates.flake_rate', '(flake_rates.flake_runs / flake_rates.design_effect)') }}
         end as flake_rate_low,
@@ -172,8 +175,8 @@ evident as (
     select
         *,
         case
-            when mixed_builds >= {{ var('flaky_mixed_builds') }}
-                or (mixed_builds >= 1 and returns_in_mixed_build >= {{ var('flaky_returns_in_mixed_build') }})
+            when proven_builds >= {{ var('flaky_mixed_builds') }}
+                or (proven_builds >= 1 and returns_in_mixed_build >= {{ var('flaky_returns_in_mixed_build') }})
                 then 'mixed_builds'
             when single_attempt_verdicts >= {{ var('alternation_single_attempt_share') }} * verdicts
                 and separate_returns >= {{ var('alternation_returns') }}
@@ -224,9 +227,11 @@ select
     window_end,
     runs,
     failures,
+    doubted_failures,
     failure_rate,
     builds,
     mixed_builds,
+    proven_builds,
     flips,
     comparisons,
     cast(flips as double) / nullif(comparisons, 0) as flip_rate,
@@ -250,7 +255,7 @@ select
     end as clean_runs_to_clear,
     state = 'flaky'
         and flake_rate_low > {{ var('quarantine_min_flake_rate') }}
-        and mixed_builds >= {{ var('flaky_mixed_builds') }}
+        and proven_builds >= {{ var('flaky_mixed_builds') }}
         and coalesce(cause <> 'device_bound', true) as is_quarantine_candidate,
     first_run_at,
     last_run_at

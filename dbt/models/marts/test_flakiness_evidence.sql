@@ -20,9 +20,10 @@ runs as (
         runs.build_key,
         runs.started_at,
         runs.is_failure,
+        runs.is_doubted,
         runs.is_first_disagreement,
         runs.is_return_in_verdict,
-        builds.is_mixed,
+        builds.is_proof,
         coalesce(builds.segment = changes.segment, false) as is_since_change,
         builds.is_newest and builds.has_failed_verdict as is_in_failed_newest_build,
         coalesce(returns.is_break = false and returns.segment is not null, false) as is_separate_return
@@ -42,14 +43,15 @@ explained as (
     select
         *,
         case
-            when evidence = 'mixed_builds' and is_first_disagreement then 'first disagreement in a build'
-            when evidence = 'mixed_builds' and is_mixed and is_return_in_verdict then 'return to pass within a build'
+            when evidence = 'mixed_builds' and is_proof and is_first_disagreement then 'first disagreement in a build'
+            when evidence = 'mixed_builds' and is_proof and is_return_in_verdict then 'return to pass within a build'
             when evidence = 'alternation' and is_separate_return then 'return to pass'
             when state in ('regressed', 'fixed') and is_failure and not is_since_change then 'failure before the change'
             when state = 'regressed' and is_failure then 'failure since the change'
             when state = 'fixed' and is_since_change then 'pass since the change'
             when state = 'failing' and is_in_failed_newest_build and is_failure then 'failure in the newest build'
             when state = 'insufficient' then 'one of too few runs'
+            when is_doubted then 'failure in doubt'
             when is_failure then 'failure'
         end as role
     from runs
