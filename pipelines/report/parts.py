@@ -20,6 +20,8 @@ def environment(**more: Any) -> Environment:
     )
     environment.globals |= {
         "pieces": lambda text: re.findall(r"[^{]+|{\w+}", text),
+        # What a vendor sent as an address may be a script.
+        "is_link": lambda link: bool(re.match(r"https?://|[?.]", link or "")),
         "query": lambda answer: textwrap.dedent(answer.question.sql).strip(),
         **more,
     }

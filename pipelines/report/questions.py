@@ -109,7 +109,13 @@ FLAKIEST = Question(
 )
 
 _TEST_DAYS = """
-    with days as (
+    with newest as (
+        select test_id, arg_max(report_url, started_at) as report_url
+        from marts.recent_test_runs
+        where run_status = 'failed'
+        group by test_id
+    ),
+    days as (
         select source_name, connection, project_name, test_name,
             list({date: date, runs: daily.runs, failures: daily.failures} order by date)
                 || [{date: any_value(test.window_start), runs: 0, failures: 0}, {date: any_value(test.window_end), runs: 0, failures: 0}]
@@ -120,7 +126,8 @@ _TEST_DAYS = """
         group by all
     )
 """
-"""The days of each test's window, for a line of small bars; the first and the last are there to set its width."""
+"""The vendor's page of each test's newest failed run. The days of each test's window, for a line of small bars; the first
+and the last are there to set its width."""
 
 TO_QUARANTINE = Question(
     "to_quarantine",
@@ -129,9 +136,11 @@ TO_QUARANTINE = Question(
     select
         test_name, project_name || ', ' || connection as place, runs, failures, flake_rate,
         format('{:.0f} to {:.0f}%', 100 * flake_rate_low, 100 * flake_rate_high) as interval,
-        mixed_builds, coalesce(cause, 'not known') as cause, clean_runs_to_clear, wasted_device_minutes, history
+        mixed_builds, coalesce(cause, 'not known') as cause, clean_runs_to_clear, wasted_device_minutes, history,
+        report_url
     from marts.test_flakiness
     inner join days using (source_name, connection, project_name, test_name)
+    left join newest using (test_id)
     where is_quarantine_candidate
     order by flake_rate_low desc, test_name, connection
     limit 15
@@ -142,9 +151,11 @@ CHANGED = Question(
     "changed",
     _TEST_DAYS
     + """
-    select state, test_name, project_name || ', ' || connection as place, runs, failures, failure_rate, clean_runs_to_clear, history
+    select state, test_name, project_name || ', ' || connection as place, runs, failures, failure_rate, clean_runs_to_clear, history,
+        report_url
     from marts.test_flakiness
     inner join days using (source_name, connection, project_name, test_name)
+    left join newest using (test_id)
     where state in ('broken', 'regressed', 'failing', 'fixed')
     order by state = 'regressed' desc, state = 'broken' desc, state = 'failing' desc, failures desc, test_name
     limit 20
@@ -176,6 +187,12 @@ BY_CATEGORY = Question(
 
 _REASONS = """
     with last as (select max(date) as day from marts.failure_reasons_daily),
+    newest as (
+        select failure_id, arg_max(report_url, started_at) as report_url
+        from marts.recent_test_runs
+        where failure_id is not null
+        group by failure_id
+    ),
     days as (
         select failure_id,
             list({{date: date, occurrences: occurrences}} order by date)
@@ -189,9 +206,10 @@ _REASONS = """
     )
     select
         regexp_replace(left(example_message, 160), '\\s+', ' ', 'g') as message, category,
-        coalesce(failure_reason_name, '') as reason, first_seen_at, this_week, week_before, tests, devices, history
+        coalesce(failure_reason_name, '') as reason, first_seen_at, this_week, week_before, tests, devices, history, report_url
     from marts.failure_reasons
     inner join days using (failure_id)
+    left join newest using (failure_id)
     where {chosen}
     order by this_week desc nulls last, failure_id
     limit 12

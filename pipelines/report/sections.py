@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipelines.report import charts, questions
 from pipelines.report.answers import (
     as_count,
@@ -13,9 +15,10 @@ from pipelines.report.answers import (
 )
 from pipelines.report.layout import Card, Cards, Column, Figure, Section, Table, number
 
-_TEST = (Column("test_name", "test", beneath="place"),)
+_TEST = Column("test_name", "test", beneath="place")
+_FAILING_TEST = replace(_TEST, link="report_url")
 _REASON_COLUMNS = (
-    Column("message", "message", is_long=True),
+    Column("message", "message", is_long=True, link="report_url"),
     Column("category", "category"),
     Column("reason", "vendor's reason"),
     Column("first_seen_at", "first seen", as_day, is_short=True),
@@ -98,7 +101,7 @@ SECTIONS = (
                 "Quarantine these first",
                 questions.TO_QUARANTINE,
                 [
-                    *_TEST,
+                    _FAILING_TEST,
                     number("flake_rate", "flake rate", as_share),
                     Column("interval", "90% interval", is_short=True),
                     number("runs", "runs", as_count),
@@ -109,7 +112,7 @@ SECTIONS = (
                     number("wasted_device_minutes", "lost", as_minutes),
                     Column("history", "30 days", chart=charts.history),
                 ],
-                says="Passed and failed on the same build at least twice, and the lower end of the interval is above 1%. Worst first by that lower end: what is certain comes before what is merely high.",
+                says="Passed and failed on the same build at least twice, and the lower end of the interval is above 1%. Worst first by that lower end: what is certain comes before what is merely high. A name leads to the newest failed run in the vendor's report.",
                 nothing="No test has shown itself flaky in at least two builds.",
             ),
             Figure(
@@ -123,7 +126,7 @@ SECTIONS = (
                 questions.CHANGED,
                 [
                     Column("state", "state"),
-                    *_TEST,
+                    _FAILING_TEST,
                     number("failure_rate", "failed", as_share),
                     number("failures", "failures", as_count),
                     number("runs", "runs", as_count),
@@ -208,7 +211,7 @@ SECTIONS = (
                 "Dearest flakes",
                 questions.COST,
                 [
-                    *_TEST,
+                    _TEST,
                     number("runs", "runs", as_count),
                     number("flake_rate", "flake rate", as_share),
                     number("wasted_device_minutes", "lost", as_minutes),

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.report import parts
 from pipelines.report.sections import ABOUT, SECTIONS
 from tests.proofs.conftest import Home, KnownLab
 
@@ -30,11 +31,13 @@ class Number:
 
 @dataclass
 class Page(HTMLParser):
-    """What the report says: its numbers, its queries, its pictures, and whatever it points to."""
+    """What the report says: its numbers, its queries, its pictures, what it loads and where it leads."""
 
     numbers: list[Number] = field(default_factory=list)
     queries: dict[str, str] = field(default_factory=dict)
-    points_to: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
+    leads_to: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     marks: int = 0
     _into: Any = None
 
@@ -43,9 +46,13 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = dict(attrs)
-        self.points_to += [
-            said[name] or "" for name in ("src", "href", "xlink:href", "srcset") if name in said
-        ]
+        links = [said[name] or "" for name in ("src", "href", "xlink:href", "srcset") if name in said]
+        if tag == "a":
+            self.leads_to += links
+        else:
+            self.fetched += links
+        if "id" in said:
+            self.names.append(said["id"] or "")
         self.marks += tag in ("path", "rect", "line", "text")
         if tag == "data":
             number = Number(
@@ -115,9 +122,17 @@ def test_every_section_shows_something_and_its_charts_have_marks(page: Page) -> 
     assert page.marks > 500
 
 
-def test_nothing_is_fetched_and_nothing_runs(file: Path, page: Page) -> None:
+def test_it_leads_to_the_vendors_pages_and_fetches_and_runs_nothing(
+    known_lab: KnownLab, file: Path, page: Page
+) -> None:
     text = file.read_text(encoding="utf-8")
-    assert [target for target in page.points_to if not target.startswith("#")] == []
+    with known_lab.home.warehouse() as warehouse:
+        reports = {
+            url for (url,) in warehouse.sql("select report_url from marts.recent_test_runs").fetchall()
+        }
+    assert set(page.fetched) <= {f"#{name}" for name in page.names}
+    assert {target for target in page.leads_to if not target.startswith("#")} < reports
+    assert len(set(page.leads_to) & reports) >= 10
     assert re.findall(r"@import|<script|<link|<iframe|url\((?!#)", text) == []
     assert file.stat().st_size < 5_000_000
 
@@ -134,3 +149,9 @@ def test_the_marts_alone_answer_every_question_in_a_bounded_number_of_rows(known
 def test_without_a_warehouse_the_next_command_is_named(tmp_path: Path) -> None:
     said = Home(tmp_path, tmp_path / "connections.toml").flakehouse("report", expect=1)
     assert said.endswith("no warehouse is published yet; run `flakehouse build`\n")
+
+
+def test_what_a_vendor_sent_as_a_link_is_one_only_if_it_leads_to_a_page() -> None:
+    is_link = parts.environment().globals["is_link"]
+    assert is_link("https://acme.example/run/1")
+    assert not any(map(is_link, ["javascript:alert(1)", "data:text/html,x", "", None]))
