@@ -2,7 +2,12 @@
 """A day added to a year of history against a day added to a month of it: fact rows read and written, and seconds.
 
 The history is that of a lake that exists (`--lake`, a month or more of it), its last days repeated backwards with
-other ids and other times. Both histories end on the same day, and the same next day is added to both.
+other ids and other times. What has no past in it, devices, agents, assignments and landings, is repeated from its
+newest day, device lists and reservations with a round an hour. Both histories end on the same day, and the same next
+days are added to both, one by one, each with a build.
+
+A row is read when it leaves the scan of a table in a query of a model or a test that the build made; the queries are
+run again for that. What looks over all days reads daily rows, which are counted apart.
 """
 
 from __future__ import annotations
@@ -16,32 +21,83 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from statistics import median
 
 import duckdb
 
 from bench.measuring import show
 from pipelines.defs.warehouse.folders import Folders
 
-TABLES = {  # by source: table, columns that hold ids, columns that hold times
-    ("perfecto_reporting", "test_executions"): (("id",), ("start_time", "end_time", "_fetched_at")),
-    ("perfecto_reporting", "platforms"): (("test_execution_id",), ("_fetched_at",)),
-    ("perfecto_reporting", "commands"): (
-        ("test_execution_id",),
-        ("start_time", "end_time", "step_start_time", "step_end_time", "_fetched_at"),
-    ),
-}
 MONTH, YEAR = 30, 365
+ADDED = 3
+
+DAILY = {
+    "fct_assignment_days",
+    "fct_attempt_days",
+    "fct_build_days",
+    "fct_connection_days",
+    "fct_device_days",
+    "fct_device_descriptions",
+    "fct_device_sightings",
+    "fct_failure_days",
+    "fct_failure_message_days",
+    "fct_landing_days",
+    "fct_reservation_observations",
+    "fct_result_days",
+    "fct_test_days",
+}
+"""Of which a day has a row per test, build, device or failure, however often it ran or was looked at."""
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A table of the lake, and what of its rows is another on another day."""
+
+    source: str
+    table: str
+    ids: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()  # of builds: another round of the history has others
+    rounds: int = 1  # a day: of what is looked at again and again
+
+    @property
+    def share_of(self) -> str | None:
+        """The id by which a share of the rows is taken: children with their parents."""
+        return self.ids[0] if self.ids else None
+
+
+TABLES = (
+    Repeated("perfecto_reporting", "test_executions", ("id",), ("start_time", "end_time"), ("job_number",)),
+    Repeated("perfecto_reporting", "platforms", ("test_execution_id",)),
+    Repeated(
+        "perfecto_reporting",
+        "commands",
+        ("test_execution_id",),
+        ("start_time", "end_time", "step_start_time", "step_end_time"),
+    ),
+    Repeated("hcl_test_server", "executions", ("id",), ("start_date", "completion_date")),
+    Repeated("hcl_test_server", "agents", (), ("contact_time",), rounds=24),
+    Repeated("enterprise_tester", "script_runs", ("id",), ("created_at", "last_updated_at")),
+    Repeated("enterprise_tester", "step_results", ("run_id",)),
+    Repeated("enterprise_tester", "script_assignments"),
+    Repeated("enterprise_tester", "projects"),
+    Repeated("perfecto_lab", "devices", rounds=24),
+    Repeated("flakehouse", "ingest_partitions", (), ("started_at",)),
+)
 
 
 @dataclass(frozen=True)
 class Added:
-    """What the build after a day was added took."""
+    """What the builds after a day was added took: of seconds the median, of rows those of the last."""
 
-    rows_read: int
-    rows_written: int
+    facts_read: int
+    facts_written: int
+    facts_tested: int
+    daily_read: int
     seconds: float
     copy_seconds: float
     file_bytes: int
@@ -52,16 +108,21 @@ def main() -> None:
     parser.add_argument("--lake", type=Path, required=True)
     parser.add_argument("--share", type=float, default=1.0, help="of the lake's test runs that are taken")
     parser.add_argument("--days", type=int, nargs=2, default=(MONTH, YEAR))
+    parser.add_argument("--added", type=int, default=ADDED, help="days added, one by one")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="flakehouse-day-") as folder:
-        added = [_added(Path(folder) / str(days), asked.lake, days, asked.share) for days in asked.days]
-    short, long = added
+        short, long = (
+            _added(Path(folder) / str(days), asked.lake, days, asked.share, asked.added)
+            for days in asked.days
+        )
     show(
         "A day added",
         ("to days of history", *map(str, asked.days), "ratio"),
         [
-            _row("fact rows read", short.rows_read, long.rows_read),
-            _row("fact rows written", short.rows_written, long.rows_written),
+            _row("fact rows read", short.facts_read, long.facts_read),
+            _row("fact rows written", short.facts_written, long.facts_written),
+            _row("fact rows read by tests", short.facts_tested, long.facts_tested),
+            _row("daily rows read", short.daily_read, long.daily_read),
             _row("seconds, without copies", short.seconds, long.seconds),
             _row("seconds of copies", short.copy_seconds, long.copy_seconds),
             _row("database, MB", short.file_bytes / 1e6, long.file_bytes / 1e6),
@@ -69,43 +130,101 @@ def main() -> None:
     )
 
 
-def _added(folder: Path, lake: Path, days: int, share: float) -> Added:
+def _added(folder: Path, lake: Path, days: int, share: float, added: int) -> Added:
     home, made = folder / "home", folder / "lake"
     repeat(lake, made, days, share)
     _build(home, made)
-    repeat(lake, made, 1, share, ahead=1)
-    began = time.monotonic()
-    _build(home, made)
-    seconds = time.monotonic() - began
+    seconds, copies = [], []
+    for ahead in range(1, added + 1):
+        repeat(lake, made, 1, share, ahead)
+        began = time.monotonic()
+        _build(home, made)
+        copies.append(_copy_seconds(home))
+        seconds.append(time.monotonic() - began - copies[-1])
     folders = Folders(home)
-    copies = _copy_seconds(home)
-    read, written = _fact_rows(folders)
-    return Added(read, written, seconds - copies, copies, folders.published.stat().st_size)
+    rows = _rows(folders)
+    return Added(*rows, median(seconds), median(copies), folders.published.stat().st_size)
 
 
 def repeat(lake: Path, target: Path, days: int, share: float, ahead: int = 0) -> None:
     """`days` partitions up to the lake's last day, `ahead` days later, from as many days as the lake has."""
+    last = max(_days_of(lake / "perfecto_reporting" / "test_executions"))
     with duckdb.connect() as database:
         database.execute("set timezone = 'UTC'")
-        for (source, table), (ids, times) in TABLES.items():
-            held = sorted((lake / source / table).glob("connection=*/dt=2*/data.parquet"))
-            on = sorted({_day(file) for file in held})
-            for number in range(days):
-                wanted = on[-1] + timedelta(days=ahead - number)
-                round_, place = divmod(number - ahead, len(on))
-                origin = on[-1 - place]
-                for file in (file for file in held if _day(file) == origin):
-                    away = (wanted - origin).days
-                    columns = ", ".join(
-                        [f"{name} || '-{round_}' as {name}" for name in ids]
-                        + [f"{name} + interval ({away}) day as {name}" for name in times]
-                    )
-                    path = target / file.relative_to(lake).parent.parent / f"dt={wanted}" / "data.parquet"
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    database.execute(
-                        f"copy (select * replace ({columns}) from read_parquet('{file}', hive_partitioning = false)"
-                        f" where hash({ids[0]}) % 1000 < {share * 1000}) to '{path}' (format parquet, compression zstd)"
-                    )
+        for table in TABLES:
+            _repeat_table(database, lake, target, table, last, days, share, ahead)
+        devices = lake / "perfecto_lab" / "devices"
+        for number in range(days):
+            _reserve(database, devices, target, last + timedelta(days=ahead - number))
+
+
+def _repeat_table(
+    database: duckdb.DuckDBPyConnection,
+    lake: Path,
+    target: Path,
+    table: Repeated,
+    last: date,
+    days: int,
+    share: float,
+    ahead: int,
+) -> None:
+    held = lake / table.source / table.table
+    on = _days_of(held)
+    for number in range(days):
+        wanted = last + timedelta(days=ahead - number)
+        round_, place = divmod(number - ahead, len(on))
+        origin = on[-1 - place]
+        for partition in held.glob(f"connection=*/dt={origin}"):
+            columns = ", ".join(_columns(table, round_, origin, wanted))
+            rows = f"where hash({table.share_of}) % 1000 < {share * 1000}" if table.share_of else ""
+            _write(
+                database,
+                f"select * replace ({columns}) from read_parquet('{partition}/*.parquet', hive_partitioning = false)"
+                f" cross join range({table.rounds}) as rounds(number) {rows}",
+                target / table.source / table.table / partition.parent.name / f"dt={wanted}",
+            )
+
+
+def _columns(table: Repeated, round_: int, origin: date, wanted: date) -> Iterator[str]:
+    """As on the wanted day; answered within that day."""
+    shift = f"interval ({(wanted - origin).days}) day"
+    for name in table.ids:
+        yield f"{name} || '-{round_}' as {name}"
+    for name in table.times:
+        yield f"{name} + {shift} as {name}"
+    for name in table.numbers:
+        yield f"{name} + {100_000 * (round_ + 1)} as {name}"
+    if table.rounds > 1:
+        yield f"timestamptz '{wanted}' + to_hours(number) as _fetched_at"
+        yield f"{86_400 // table.rounds} as _interval_seconds"
+    else:
+        yield f"least(_fetched_at + {shift}, timestamptz '{wanted} 23:59:00') as _fetched_at"
+
+
+def _reserve(database: duckdb.DuckDBPyConnection, devices: Path, target: Path, day: date) -> None:
+    """Each listed device for two hours."""
+    newest = _days_of(devices)[-1]
+    for partition in devices.glob(f"connection=*/dt={newest}"):
+        _write(
+            database,
+            f"select distinct device_id || '-{day}' as id, device_id as resource_id,"
+            f" timestamptz '{day} 08:00:00' as start_time_millis, timestamptz '{day} 10:00:00' as end_time_millis,"
+            f" timestamptz '{day}' + to_hours(number) as _fetched_at, 3600 as _interval_seconds"
+            f" from read_parquet('{partition}/*.parquet', hive_partitioning = false) cross join range(24) as rounds(number)",
+            target / "perfecto_lab" / "reservations" / partition.parent.name / f"dt={day}",
+        )
+
+
+def _write(database: duckdb.DuckDBPyConnection, query: str, partition: Path) -> None:
+    partition.mkdir(parents=True)
+    rounds = "exclude (number)" if "select * replace" in query else ""
+    file = f"'{partition}/data.parquet' (format parquet, compression zstd)"
+    database.execute(f"copy (select * {rounds} from ({query})) to {file}")
+
+
+def _days_of(table: Path) -> list[date]:
+    partitions = {folder.name for folder in table.glob("connection=*/dt=2*") if any(folder.iterdir())}
+    return sorted(date.fromisoformat(name.partition("=")[2]) for name in partitions)
 
 
 def _build(home: Path, lake: Path) -> None:
@@ -115,43 +234,67 @@ def _build(home: Path, lake: Path) -> None:
 
 def _copy_seconds(home: Path) -> float:
     """Of the begin and of the publication, as the newest build's log says them."""
-    log = max(
-        (home / "dagster" / "logs").glob("build-*.log"), key=lambda path: path.stat().st_mtime
-    ).read_text()
-    return sum(float(seconds) for seconds in re.findall(r"(?:copied|exported) in ([0-9.]+) s", log))
+    logs = (home / "dagster" / "logs").glob("build-*.log")
+    log = max(logs, key=lambda path: path.stat().st_mtime).read_text()
+    copies = re.findall(r"(?:copied|exported) in ([0-9.]+) s", log)
+    if len(copies) != 2:
+        raise RuntimeError("the last build was not continued from the one before it")
+    return sum(map(float, copies))
 
 
-def _fact_rows(folders: Folders) -> tuple[int, int]:
-    """Rows that the models' queries take from tables of facts, and rows of the facts that the build made."""
+def _rows(folders: Folders) -> tuple[int, int, int, int]:
+    """Of facts that models read, of facts that the build made, of facts that tests read, and daily rows."""
     manifest = json.loads((folders.dbt_target / "manifest.json").read_text())
-    models = [node for node in manifest["nodes"].values() if node["resource_type"] == "model"]
-    read = written = 0
-    with duckdb.connect(
-        shutil.copy(folders.build_database, folders.home / folders.build_database.name)
-    ) as database:
+    read = written = tested = daily = 0
+    copy = shutil.copy(folders.build_database, folders.home / folders.build_database.name)
+    with duckdb.connect(copy) as database:
         database.execute("pragma enable_profiling = 'no_output'; set timezone = 'UTC'")
         database.execute("set default_null_order = 'nulls_first_on_asc_last_on_desc'")
-        for node in models:
-            compiled = folders.dbt_target / "compiled" / "flakehouse" / node["original_file_path"]
-            if node["fqn"][1] not in ("core", "marts") or not compiled.exists():
+        for node in manifest["nodes"].values():
+            query = _query(folders, node)
+            if query is None:
                 continue
-            ((plan,),) = (
-                row[1:]
-                for row in database.execute(
-                    f"explain (analyze, format json) {compiled.read_text()}"
-                ).fetchall()
-            )
-            read += sum(_scanned(json.loads(plan)))
+            scanned = dict(_scanned(database, query))
+            facts = sum(rows for table, rows in scanned.items() if table not in DAILY)
+            daily += sum(rows for table, rows in scanned.items() if table in DAILY)
+            if node["resource_type"] == "test":
+                tested += facts
+                continue
+            read += facts
+            if os.environ.get("BENCH_DAY_DETAIL"):
+                print(node["name"], scanned)
             if node["name"].startswith("fct_"):
                 written += _rows_made(database, node)
-    return read, written
+    return read, written, tested, daily
 
 
-def _scanned(plan: dict) -> list[int]:
-    """Rows that leave the scan of each table of facts, its filters applied."""
-    table = plan.get("extra_info", {}).get("Table", "")
-    own = [plan["operator_cardinality"]] if ".core.fct_" in table else []
-    return own + [rows for child in plan.get("children", []) for rows in _scanned(child)]
+def _query(folders: Folders, node: dict) -> str | None:
+    """What the build made of a model's or a test's text; none of what it did not build from facts."""
+    folder = folders.dbt_target / "compiled" / "flakehouse"
+    place = Path(node["original_file_path"])
+    if node["resource_type"] == "model" and node["fqn"][1] in ("core", "marts"):
+        compiled = folder / place
+    elif node["resource_type"] == "test":
+        compiled = folder / (place if place.suffix == ".sql" else place / node["path"])
+    else:
+        return None
+    return compiled.read_text() if compiled.exists() else None
+
+
+def _scanned(database: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
+    """Rows that leave the scans of each table of facts, their filters applied."""
+    ((_, plan),) = database.execute(f"explain (analyze, format json) {query}").fetchall()
+    scanned: dict[str, int] = {}
+
+    def add(operator: dict) -> None:
+        table = operator.get("extra_info", {}).get("Table", "").rpartition(".")[2]
+        if table.startswith("fct_"):
+            scanned[table] = scanned.get(table, 0) + operator["operator_cardinality"]
+        for child in operator.get("children", []):
+            add(child)
+
+    add(json.loads(plan))
+    return scanned
 
 
 def _rows_made(database: duckdb.DuckDBPyConnection, node: dict) -> int:
@@ -163,10 +306,6 @@ def _rows_made(database: duckdb.DuckDBPyConnection, node: dict) -> int:
     )
     (rows,) = database.sql(f"select count(*) from core.{node['name']} {days}").fetchone()
     return rows
-
-
-def _day(file: Path) -> date:
-    return date.fromisoformat(file.parent.name.partition("=")[2])
 
 
 def _row(name: str, short: float, long: float) -> list[str]:

@@ -24,3 +24,11 @@
         {%- if min_value is not none %} or {{ column_name }} < {{ min_value }}{% endif %}
         {%- if max_value is not none %} or {{ column_name }} > {{ max_value }}{% endif %}
 {% endtest %}
+
+{# dbt's own, but that of the other table, too, only the rows of touched days are read: both are of the same days. #}
+{% macro default__test_relationships(model, column_name, to, field) %}
+    select child.{{ column_name }}
+    from {{ model }} as child
+    left join {{ get_where_subquery(to) }} as parent on child.{{ column_name }} = parent.{{ field }}
+    where child.{{ column_name }} is not null and parent.{{ field }} is null
+{% endmacro %}

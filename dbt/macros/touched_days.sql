@@ -29,19 +29,60 @@
     {%- if is_continued() -%}{{ is_one_of_days(day, days_of_build(config.get('meta').get('days', 'touched_days'))) }}{%- else -%}true{%- endif -%}
 {% endmacro %}
 
+{# True for intervals that may reach into the days on which this build makes the model anew. #}
+{% macro is_of_touched_time(starts_at, ends_at) %}
+    {%- set days = days_of_build(config.get('meta').get('days', 'touched_days')) if is_continued() else none -%}
+    {%- if days -%}
+        {{ ends_at }} >= cast('{{ days[0] }}' as timestamp) and {{ starts_at }} <= cast('{{ days[-1] }} 23:59:59.999999' as timestamp)
+    {%- else -%}
+        true
+    {%- endif -%}
+{% endmacro %}
+
 {# True for rows of days that a build reads: the touched ones, and what they need beside them. #}
 {% macro is_read(day) %}
     {%- if is_continued() -%}{{ is_one_of_days(day, read_days()) }}{%- else -%}true{%- endif -%}
 {% endmacro %}
 
+{# Days that follow each other as one range, and all of them between the first and the last: DuckDB skips what lies
+   outside of a range, and reads whatever may be in a list. #}
 {% macro is_one_of_days(day, days) %}
     {%- if days is none -%}
         true
     {%- elif days -%}
-        {{ day }} in ({% for one in days %}cast('{{ one }}' as date){{ ', ' if not loop.last }}{% endfor %})
+        {%- set ranges = ranges_of_days(days) -%}
+        ({{ day }} between cast('{{ days[0] }}' as date) and cast('{{ days[-1] }}' as date)
+        {%- if ranges | length > 1 %} and (
+            {%- for first, last in ranges -%}
+                {{ day }} between cast('{{ first }}' as date) and cast('{{ last }}' as date){{ ' or ' if not loop.last }}
+            {%- endfor -%}
+        )
+        {%- endif -%})
     {%- else -%}
         false
     {%- endif -%}
+{% endmacro %}
+
+{# Of days in order, as 'YYYY-MM-DD': the first and the last of those that follow each other. #}
+{% macro ranges_of_days(days) %}
+    {% set ranges = [] %}
+    {% for day in days %}
+        {% set day_before = (modules.datetime.date.fromisoformat(day) - modules.datetime.timedelta(days=1)).isoformat() %}
+        {% if ranges and ranges[-1][1] == day_before %}
+            {% do ranges.append([ranges.pop()[0], day]) %}
+        {% else %}
+            {% do ranges.append([day, day]) %}
+        {% endif %}
+    {% endfor %}
+    {% do return(ranges) %}
+{% endmacro %}
+
+{# What a model's table has of the build before, as build.<name>. Called where the model's text begins: dbt compiles it
+   before anything is made anew. #}
+{% macro note_before(name, condition='true') %}
+    {% if execute and model.resource_type == 'model' and touched_days() is not none %}
+        {% do run_query('create or replace table build.' ~ name ~ ' as select * from ' ~ this ~ ' where ' ~ condition) %}
+    {% endif %}
 {% endmacro %}
 
 {% macro clear_touched_days() %}
@@ -66,6 +107,11 @@
         {%- do return('(select * from ' ~ relation ~ ' where ' ~ conditions | join(' and ') ~ ') dbt_subquery') -%}
     {%- endif -%}
     {%- do return(relation) -%}
+{% endmacro %}
+
+{# True for rows that a test of several tables looks at: those of the days on which a model was made anew, or all. #}
+{% macro is_tested(day, days='touched_days') %}
+    {%- if execute and not tests_in_full() -%}{{ is_one_of_days(day, days_of_build(days)) }}{%- else -%}true{%- endif -%}
 {% endmacro %}
 
 {% macro tests_in_full() %}

@@ -18,6 +18,7 @@ added as (
     left join current_days
         on days.connection = current_days.connection
         and days.date = current_days.date
+    where {{ is_tested('days.date', 'device_days') }}
 )
 
 select *

@@ -6,6 +6,7 @@ with days as (
         sum(busy_seconds) as busy_seconds,
         sum(observed_seconds - unavailable_seconds) as available_seconds
     from {{ ref('device_utilization_daily') }}
+    where {{ is_tested('date', 'device_days') }}
     group by connection, date
 ),
 
@@ -15,13 +16,14 @@ last_answers as (
         date,
         max(observed_until) as observed_until
     from {{ ref('fct_device_days') }}
+    where {{ is_tested('date', 'device_days') }}
     group by connection, date
 ),
 
 hours as (
     select
         fleet.connection,
-        cast(fleet.hour as date) as date,
+        fleet.date,
         fleet.devices_available
             * ({{ epoch_us("least(fleet.hour + interval '1' hour, last_answers.observed_until)") }} - {{ epoch_us('fleet.hour') }})
             / 1e6 as available_seconds,
@@ -29,8 +31,8 @@ hours as (
     from {{ ref('fleet_concurrency_hourly') }} as fleet
     inner join last_answers
         on fleet.connection = last_answers.connection
-        and cast(fleet.hour as date) = last_answers.date
-    where fleet.os = '*'
+        and fleet.date = last_answers.date
+    where fleet.os = '*' and {{ is_tested('fleet.date', 'device_days') }}
 ),
 
 hours_added as (

@@ -1,12 +1,13 @@
 -- An outage lies within its day, and ends with the first run of its device or connection that passes.
 with outages as (
     select * from {{ ref('fct_outages') }}
+    where {{ is_tested('outage_date') }}
 ),
 
 passed as (
     select *
     from {{ ref('fct_test_runs') }}
-    where run_status = 'passed' and not is_manual_session
+    where run_status = 'passed' and not is_manual_session and {{ is_tested('started_date') }}
 )
 
 select

@@ -1,6 +1,7 @@
 -- Outages' failures are the runs with their id; all of these failed or were blocked, and none counts.
 with outages as (
     select * from {{ ref('outages') }}
+    where {{ is_tested('outage_date') }}
 ),
 
 runs as (
@@ -9,7 +10,7 @@ runs as (
         count(*) as runs,
         count(case when run_status in ('failed', 'blocked') and not is_counted then 1 end) as uncounted_failures
     from {{ ref('fct_test_runs') }}
-    where outage_id is not null
+    where outage_id is not null and {{ is_tested('started_date') }}
     group by outage_id
 )
 

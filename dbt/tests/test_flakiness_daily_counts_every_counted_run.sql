@@ -7,7 +7,7 @@ with runs as (
         count(*) as runs,
         count(case when run_status = 'failed' then 1 end) as failures
     from {{ ref('fct_test_runs') }}
-    where is_counted
+    where is_counted and {{ is_tested('started_date', 'counted_days') }}
     group by source_name, connection, started_date
 ),
 
@@ -19,6 +19,7 @@ daily as (
         sum(runs) as runs,
         sum(failures) as failures
     from {{ ref('test_flakiness_daily') }}
+    where {{ is_tested('date', 'counted_days') }}
     group by source_name, connection, date
 )
 

@@ -377,7 +377,8 @@ def test_agents_are_as_busy_and_as_lost_as_their_samples(watched: Watched, figur
 
 
 def test_states_are_cut_where_nobody_looked(watched: Watched) -> None:
-    """Every period of a device's states is of successive rounds of one state, and ends where the last of them does."""
+    """Every period of a device's states is of successive rounds of one state, and ends where the last of them does, or
+    at midnight, and goes on the next day if anybody looks then."""
     words = {
         "CONNECTED": "connected",
         "NOT_CONNECTED": "not_connected",
@@ -386,18 +387,24 @@ def test_states_are_cut_where_nobody_looked(watched: Watched) -> None:
     }
     cloud = watched.lab.world.perfecto[0]
     spellings = {d.device_id.lower(): d.device_id for d in cloud.devices()}
-    expected = []
+    expected: list[tuple[str, date, str, int, int, str | None, int]] = []
     for device in watched.phones:
-        previous = None
+        state, seen_at = None, 0
         for round_, (begin, end) in zip(watched.rounds, watched.held, strict=True):
-            state = words[cloud.device_state(spellings[device], round_.at)]
-            if previous == state and expected[-1][3] == begin:
-                expected[-1] = (*expected[-1][:3], end, *expected[-1][4:5], expected[-1][5] + 1)
-            else:
-                expected.append((device, state, begin, end, previous, 1))
-            previous = state
+            previous = state if begin - seen_at <= 12 * HOUR else None
+            state, seen_at = words[cloud.device_state(spellings[device], round_.at)], begin
+            midnight = start_of(day_of(begin)) + DAY
+            pieces = [(begin, min(end, midnight), previous, 1)]
+            if end > midnight and day_of(midnight) in watched.watched_days:
+                pieces.append((midnight, end, state, 0))
+            for since, until, before, seen in pieces:
+                day, last = day_of(since), expected[-1] if expected else None
+                if last and (*last[:3], last[4]) == (device, day, state, since):
+                    expected[-1] = (*last[:4], until, last[5], last[6] + seen)
+                else:
+                    expected.append((device, day, state, since, until, before, seen))
     measured = watched.rows(
-        "select device_id, device_state, epoch_ms(started_at), epoch_ms(ended_at), previous_device_state, snapshots "
+        "select device_id, date, device_state, epoch_ms(started_at), epoch_ms(ended_at), previous_device_state, snapshots "
         "from core.fct_device_states"
     )
     assert sorted(measured, key=str) == sorted(expected, key=str)

@@ -25,15 +25,17 @@ REASONS = [None, "Element not found", "Device not found", "Device in use", "Our 
 
 
 class ChangingLake:
-    """Three connections of two vendors: test runs with platforms and commands, script runs with steps, device lists."""
+    """Connections of all vendors: test runs with platforms and commands, script runs with steps, devices with their
+    reservations, server executions and agents; and the landings of each day."""
 
     def __init__(self, folder: Path, seed: int, days: int) -> None:
         self.folder = folder
         self._draw = random.Random(seed)
         self._held: dict[tuple[str, str, str, int], list[Row]] = {}
         self._count = 0
-        self._now = FIRST + timedelta(days=days)
+        self._now = FIRST
         self._days = 0
+        self._reservations: list[Row] = []
         write_schema_files(folder)
         self._assign(["Pay", "Refund"])
         for _ in range(days):
@@ -51,15 +53,22 @@ class ChangingLake:
             self.lose_a_day,
             self.rename_an_assignment,
             self.look_at_the_devices,
+            self.lose_a_days_snapshots,
+            self.give_up_a_reservation,
+            self.end_a_server_execution_late,
         ]
 
     def add_a_day(self) -> None:
         self._days += 1
         day = self._days - 1
+        self._now = max(self._now, FIRST + timedelta(days=day, hours=12))
         for connection in ("acme", "12"):
             self._add_runs(connection, day, self._draw.randint(8, 14))
         self._add_script_runs(day)
+        self._add_server_executions(day)
+        self._reserve(day)
         self.look_at_the_devices(day)
+        self._add_landings(day)
 
     def add_late_rows(self) -> None:
         self._add_runs("acme", self._some_day(), self._draw.randint(1, 3))
@@ -124,10 +133,13 @@ class ChangingLake:
         )
 
     def look_at_the_devices(self, day: int | None = None) -> None:
-        """A few rounds of the device list, some of which find a device in error."""
+        """A few rounds of what has no past: devices, of which some are away or in error, reservations, agents."""
         at = self._moment(self._days - 1 if day is None else day)
+        listed = self._draw.sample("abcd", 3)
         for number in range(4):
             observed = at + timedelta(minutes=5 * number)
+            seen = {"_fetched_at": observed, "_interval_seconds": self._draw.choice([300, 300, 36000])}
+            date = (observed - FIRST).days
             rows = [
                 {
                     "device_id": device,
@@ -136,14 +148,95 @@ class ChangingLake:
                     "os_version": self._draw.choice(["14", "15"]),
                     "location": "US-BOS",
                     "status": self._draw.choice(["Connected", "Connected", "Error"]),
-                    "mode": "CONNECTED",
-                    "_fetched_at": observed,
-                    "_interval_seconds": 300,
+                    "mode": self._draw.choice(["CONNECTED", None]),
+                    **seen,
                 }
-                for device in "abc"
+                for device in listed
             ]
-            key = ("perfecto_lab", "devices", "acme", (observed - FIRST).days)
-            self._held.setdefault(key, []).extend(rows)
+            self._held.setdefault(("perfecto_lab", "devices", "acme", date), []).extend(rows)
+            reserved = [
+                {**row, **seen}
+                for row in self._reservations
+                if observed - row["end_time_millis"] < timedelta(days=1)
+                and row["start_time_millis"] - observed < timedelta(days=3)
+            ]
+            self._held.setdefault(("perfecto_lab", "reservations", "acme", date), []).extend(reserved)
+            agents = [
+                {"id": agent, "state": self._draw.choice(["AVAILABLE", "BUSY", "LOST"]), **seen}
+                for agent in (1, 2)
+            ]
+            self._held.setdefault(("hcl_test_server", "agents", "ots", date), []).extend(agents)
+        self._write()
+
+    def lose_a_days_snapshots(self) -> None:
+        day = self._some_day()
+        for table in ("devices", "reservations"):
+            self._held.pop(("perfecto_lab", table, "acme", day), None)
+            folder = self._folder("perfecto_lab", table, "acme", day)
+            for name in ("data.parquet", ".content"):
+                (folder / name).unlink(missing_ok=True)
+
+    def give_up_a_reservation(self) -> None:
+        """Or make it another: the next rounds show it."""
+        row = self._reservations.pop(self._draw.randrange(len(self._reservations)))
+        if self._draw.random() < 0.5:
+            longer = timedelta(hours=self._draw.randint(-20, 20))
+            self._reservations.append({**row, "end_time_millis": row["end_time_millis"] + longer})
+        self.look_at_the_devices()
+
+    def end_a_server_execution_late(self) -> None:
+        """Its completion is known later, on another day: the day where it was keeps what it said."""
+        day = self._some_day()
+        rows = self._rows_of("hcl_test_server", "executions", "ots", day)
+        if not rows:
+            return
+        ended = self._moment(self._days - 1)
+        row = {**self._draw.choice(rows), "completion_date": ended, "_fetched_at": self._later()}
+        self._held.setdefault(("hcl_test_server", "executions", "ots", self._days - 1), []).append(row)
+        self._write()
+
+    def _reserve(self, day: int) -> None:
+        for _ in range(2):
+            start = self._moment(day) + timedelta(hours=self._draw.randint(-10, 60))
+            self._reservations.append(
+                {
+                    "id": self._next("reservation"),
+                    "resource_id": self._draw.choice("ABC"),
+                    "start_time_millis": start,
+                    "end_time_millis": start + timedelta(hours=self._draw.randint(1, 50)),
+                }
+            )
+
+    def _add_server_executions(self, day: int) -> None:
+        for _ in range(4):
+            start = self._moment(day)
+            row = {
+                "id": self._next("execution"),
+                "_project_id": "1",
+                "status": self._draw.choice(["COMPLETE", "INCOMPLETE"]),
+                "start_date": start,
+                "completion_date": self._draw.choice([None, start + timedelta(minutes=2)]),
+                "_fetched_at": self._later(),
+            }
+            self._held.setdefault(("hcl_test_server", "executions", "ots", day), []).append(row)
+
+    def _add_landings(self, day: int) -> None:
+        for table in ("test_executions", "platforms"):
+            ended = FIRST + timedelta(days=day, hours=self._draw.randint(10, 20))
+            row = {
+                "source_name": "perfecto_reporting",
+                "table_name": table,
+                "table_kind": "window",
+                "started_at": ended - timedelta(minutes=1),
+                "day": (FIRST + timedelta(days=day)).date().isoformat(),
+                "run_id": self._next("landing"),
+                "seconds": 60.0,
+                "rows": 7,
+                "rejected": 0,
+                "is_complete": self._draw.random() < 0.8,
+                "_fetched_at": ended,
+            }
+            self._held.setdefault(("flakehouse", "ingest_partitions", "acme", day), []).append(row)
         self._write()
 
     def _add_runs(self, connection: str, day: int, count: int, **columns: Any) -> None:
@@ -198,7 +291,7 @@ class ChangingLake:
         return {
             "test_execution_id": run,
             "platform_index": 0,
-            "device_id": self._draw.choice("ABC"),
+            "device_id": self._draw.choice("AAABBBCCCE"),
             "device_type": "MOBILE",
             "os": "ANDROID",
             "os_version": self._draw.choice([None, "14", "15"]),
@@ -268,7 +361,10 @@ class ChangingLake:
                 mark.write_text(repr(rows))
 
     def _rows(self, table: str, connection: str, day: int) -> list[Row]:
-        return self._held.get(("perfecto_reporting", table, connection, day), [])
+        return self._rows_of("perfecto_reporting", table, connection, day)
+
+    def _rows_of(self, source: str, table: str, connection: str, day: int) -> list[Row]:
+        return self._held.get((source, table, connection, day), [])
 
     def _folder(self, source: str, table: str, connection: str, day: int) -> Path:
         date = (FIRST + timedelta(days=day)).date().isoformat()

@@ -1,13 +1,7 @@
 {# A connection was last heard of by its newest answer: in a window table, or a snapshot of its devices. Where an answer
    changed nothing, nothing says so but the landing. #}
-with answers as (
-    select source_name, connection, last_fetched_at as fetched_at from {{ ref('fct_connection_days') }}
-    union all
-    select 'perfecto' as source_name, connection, last_observed_at as fetched_at from {{ ref('fct_device_states') }}
-),
-
-landings as (
-    select * from {{ ref('fct_landings') }}
+with landing_days as (
+    select * from {{ ref('fct_landing_days') }}
 ),
 
 connection_days as (
@@ -19,7 +13,7 @@ landed as (
         case source_name when 'perfecto_reporting' then 'perfecto' else source_name end as source_name,
         connection,
         max(known_until) as known_until
-    from landings
+    from landing_days
     where table_name in ('test_executions', 'script_runs')
     group by case source_name when 'perfecto_reporting' then 'perfecto' else source_name end, connection
 ),
@@ -28,8 +22,8 @@ last_answers as (
     select
         source_name,
         connection,
-        max(fetched_at) as last_fetched_at
-    from answers
+        max(last_fetched_at) as last_fetched_at
+    from connection_days
     group by source_name, connection
 ),
 

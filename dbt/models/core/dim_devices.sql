@@ -8,36 +8,9 @@ lag(seen_at) over previous is null
         {%- endfor %}
 {%- endset %}
 
-with descriptions as (
+{% do note_before('devices_before') %}
+with reports as (
     select * from {{ ref('fct_device_descriptions') }}
-),
-
-observations as (
-    select *
-    from {{ ref('fct_device_observations') }}
-    where {{ is_within_as_of('cast(first_observed_at as date)') }}
-),
-
-reports as (
-    select
-        'test run' as reporter,
-        connection,
-        device_id,
-        {%- for attribute in attributes %}
-        {{ attribute }},
-        {%- endfor %}
-        seen_at
-    from descriptions
-    union all
-    select
-        'snapshot' as reporter,
-        connection,
-        device_id,
-        {%- for attribute in attributes %}
-        {{ attribute if attribute != 'device_type' else 'cast(null as string) as device_type' }},
-        {%- endfor %}
-        first_observed_at as seen_at
-    from observations
 ),
 
 reported as (

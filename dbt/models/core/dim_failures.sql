@@ -1,3 +1,4 @@
+{% do note_before('failures_before') %}
 with messages as (
     select * from {{ ref('fct_failure_message_days') }}
 ),

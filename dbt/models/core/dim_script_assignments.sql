@@ -2,16 +2,16 @@ with assignments as (
     select * from {{ ref('stg_enterprise_tester__script_assignments') }}
 ),
 
-landings as (
-    select * from {{ ref('fct_landings') }}
+landing_days as (
+    select * from {{ ref('fct_landing_days') }}
 ),
 
 newest_rounds as (
     select
         connection,
-        max(started_at) as started_at
-    from landings
-    where source_name = 'enterprise_tester' and table_name = 'script_assignments' and is_complete
+        max(last_complete_started_at) as started_at
+    from landing_days
+    where source_name = 'enterprise_tester' and table_name = 'script_assignments'
     group by connection
 ),
 

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'observed_date'}) }}
+
 with agents as (
     select * from {{ ref('stg_hcl_test_server__agents') }}
 ),
@@ -21,3 +23,4 @@ samples as (
 )
 
 select * from samples
+where {{ is_touched('observed_date') }}

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'date', 'days': 'device_days'}) }}
+
 {# A sweep over each device's day: at every moment at which something begins or ends, what holds is counted anew. #}
 with device_days as (
     select
@@ -5,49 +7,33 @@ with device_days as (
         {{ epoch_us('cast(date as timestamp)') }} as day_start_us,
         {{ epoch_us('observed_until') }} as observed_until_us
     from {{ ref('fct_device_days') }}
+    where {{ is_touched('date') }}
 ),
 
 session_days as (
     select * from {{ ref('fct_device_session_days') }}
+    where {{ is_touched('date') }}
 ),
 
 states as (
     select * from {{ ref('fct_device_states') }}
+    where {{ is_touched('date') }}
 ),
 
 reservations as (
     select * from {{ ref('fct_reservations') }}
+    where {{ is_of_touched_time('starts_at', 'held_until') }}
 ),
 
-intervals as (
+reservation_day_lists as (
     select
         connection,
         device_id,
-        case when is_unavailable then 'unavailable' else 'available' end as kind,
-        started_at,
-        ended_at
-    from states
-    where device_state <> 'unknown'
-    union all
-    select
-        connection,
-        device_id,
-        'reserved' as kind,
-        starts_at as started_at,
-        held_until as ended_at
+        {{ epoch_us('starts_at') }} as start_us,
+        {{ epoch_us('held_until') }} as end_us,
+        cast(starts_at as date) as first_date,
+        {{ int_range('0', dbt.datediff('starts_at', 'held_until', 'day')) }} as day_offsets
     from reservations
-),
-
-interval_day_lists as (
-    select
-        connection,
-        device_id,
-        kind,
-        {{ epoch_us('started_at') }} as start_us,
-        {{ epoch_us('ended_at') }} as end_us,
-        cast(started_at as date) as first_date,
-        {{ int_range('0', dbt.datediff('started_at', 'ended_at', 'day')) }} as day_offsets
-    from intervals
 ),
 
 interval_days as (
@@ -55,10 +41,20 @@ interval_days as (
         t.connection,
         t.device_id,
         t.first_date + cast(u.day_offset as int) as date,
-        t.kind,
+        'reserved' as kind,
         t.start_us,
         t.end_us
-    from interval_day_lists as t, lateral unnest(t.day_offsets) as u(day_offset)
+    from reservation_day_lists as t, lateral unnest(t.day_offsets) as u(day_offset)
+    union all
+    select
+        connection,
+        device_id,
+        date,
+        case when is_unavailable then 'unavailable' else 'available' end as kind,
+        {{ epoch_us('started_at') }} as start_us,
+        {{ epoch_us('ended_at') }} as end_us
+    from states
+    where device_state <> 'unknown'
     union all
     select
         connection,

@@ -1,15 +1,18 @@
-with session_days as (
-    select * from {{ ref('fct_device_session_days') }}
-),
+{{ config(materialized='incremental', meta={'day': 'date', 'days': 'device_days'}) }}
 
-observations as (
-    select * from {{ ref('fct_device_observations') }}
-),
-
-connections as (
+{# What was seen of a device on one day can change what is known of others: which days are made anew here, and in what is
+   made of this, is in macros/device_days.sql. #}
+-- depends_on: {{ ref('fct_reservations') }}, {{ ref('dim_devices') }}
+{% do note_device_days() %}
+with days as (
     select *
-    from {{ ref('dim_connections') }}
-    where source_name = 'perfecto'
+    from ({{ known_device_days() }}) as known
+    where {{ is_touched('date') }}
+),
+
+session_days as (
+    select * from {{ ref('fct_device_session_days') }}
+    where {{ is_touched('date') }}
 ),
 
 in_session as (
@@ -25,77 +28,14 @@ in_session as (
     group by connection, device_id, date
 ),
 
-snapshots as (
-    select
-        connection,
-        device_id,
-        cast(first_observed_at as date) as date
-    from observations
-    union
-    select
-        connection,
-        device_id,
-        cast(last_observed_at as date) as date
-    from observations
-),
-
-visible_snapshots as (
-    select *
-    from snapshots
-    where {{ is_within_as_of('date') }}
-),
-
-sightings as (
-    select connection, device_id, date from in_session
-    union all
-    select connection, device_id, date from visible_snapshots
-),
-
-spans as (
-    select
-        connection,
-        device_id,
-        min(date) as first_date,
-        max(date) as last_date
-    from sightings
-    group by connection, device_id
-),
-
-day_lists as (
-    select
-        *,
-        {{ int_range('0', dbt.datediff('first_date', 'last_date', 'day')) }} as day_offsets
-    from spans
-),
-
-days as (
-    select
-        t.connection,
-        t.device_id,
-        t.first_date + cast(u.day_offset as int) as date
-    from day_lists as t, lateral unnest(t.day_offsets) as u(day_offset)
-),
-
-days_with_snapshots as (
-    select
-        connection,
-        date
-    from visible_snapshots
-    group by connection, date
-),
-
 -- A clock that runs ahead can end a session after the newest answer: the device was observed until then.
 measured as (
     select
         days.connection,
         days.device_id,
         days.date,
-        case
-            when cast(connections.last_fetched_at as date) = days.date
-                then greatest(connections.last_fetched_at, in_session.last_busy_at)
-            else cast(days.date + 1 as timestamp)
-        end as observed_until,
-        days_with_snapshots.date is not null as has_snapshots,
+        greatest(days.known_until, in_session.last_busy_at) as observed_until,
+        days.has_snapshots,
         coalesce(in_session.sessions, 0) as sessions,
         coalesce(in_session.flagged_sessions, 0) as flagged_sessions,
         coalesce(in_session.session_us, 0) / 1e6 as session_seconds
@@ -104,10 +44,6 @@ measured as (
         on days.connection = in_session.connection
         and days.device_id = in_session.device_id
         and days.date = in_session.date
-    left join days_with_snapshots
-        on days.connection = days_with_snapshots.connection
-        and days.date = days_with_snapshots.date
-    left join connections on days.connection = connections.connection
 )
 
 select * from measured

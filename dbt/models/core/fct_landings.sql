@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'ended_date'}) }}
+
 with landings as (
     select * from {{ ref('stg_flakehouse__ingest_partitions') }}
 ),
@@ -39,3 +41,4 @@ covered as (
 )
 
 select * from covered
+where {{ is_touched('ended_date') }}

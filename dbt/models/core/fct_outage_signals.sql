@@ -20,6 +20,7 @@ platforms as (
 
 device_states as (
     select * from {{ ref('fct_device_states') }}
+    where {{ is_read('date') }}
 ),
 
 observations as (

@@ -1,3 +1,7 @@
+{{ config(materialized='incremental', meta={'day': 'first_observed_date', 'days': 'reservation_days'}) }}
+
+{# A reservation belongs to the day of the first round that lists it; which days are made anew is in macros/device_days.sql. #}
+{% do note_reservation_days() %}
 with observations as (
     select *
     from {{ ref('fct_reservation_observations') }}
@@ -54,8 +58,10 @@ reservations as (
         reservation_status,
         reservation_description,
         reservation_first_observed_at as first_observed_at,
+        cast(reservation_first_observed_at as date) as first_observed_date,
         last_observed_at
     from followed
 )
 
 select * from reservations
+where {{ is_touched('first_observed_date') }}

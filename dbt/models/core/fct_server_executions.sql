@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'ended_date'}) }}
+
 with executions as (
     select * from {{ ref('stg_hcl_test_server__executions') }}
 ),
@@ -46,3 +48,4 @@ conformed as (
 )
 
 select * from conformed
+where {{ is_touched('ended_date') }}

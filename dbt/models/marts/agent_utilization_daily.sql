@@ -1,5 +1,8 @@
+{{ config(materialized='incremental', meta={'day': 'date'}) }}
+
 with samples as (
     select * from {{ ref('fct_agent_samples') }}
+    where {{ is_touched('observed_date') }}
 ),
 
 counted as (

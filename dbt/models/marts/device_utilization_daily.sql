@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'date', 'days': 'device_days'}) }}
+
 {# Whole microseconds until the last step: sums of doubles would depend on their order. #}
 {% set microseconds = epoch_us('ended_at') ~ ' - ' ~ epoch_us('started_at') %}
 
@@ -6,6 +8,7 @@ with device_days as (
         *,
         {{ epoch_us('observed_until') }} - {{ epoch_us('cast(date as timestamp)') }} as observed_us
     from {{ ref('fct_device_days') }}
+    where {{ is_touched('date') }}
 ),
 
 activity as (
@@ -13,10 +16,12 @@ activity as (
         *,
         {{ microseconds }} as microseconds
     from {{ ref('fct_device_activity') }}
+    where {{ is_touched('date') }}
 ),
 
 sessions as (
     select * from {{ ref('fct_device_sessions') }}
+    where {{ is_touched('started_date') }}
 ),
 
 descriptions as (

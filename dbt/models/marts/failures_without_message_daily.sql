@@ -1,6 +1,8 @@
+{{ config(materialized='incremental', meta={'day': 'date'}) }}
+
 with failures as (
     select * from {{ ref('fct_test_runs') }}
-    where run_status in ('failed', 'blocked') and not is_manual_session
+    where run_status in ('failed', 'blocked') and not is_manual_session and {{ is_touched('started_date') }}
 )
 
 select

@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('fct_build_days') }}
 with tests as (
     select * from {{ ref('test_flakiness') }}
 ),
@@ -8,6 +9,7 @@ connections as (
 
 counted_runs as (
     select * from {{ ref('fct_counted_runs') }}
+    where {{ is_of_a_windows_build('started_date') }}
 ),
 
 ci_builds as (

@@ -1,3 +1,5 @@
+{{ config(materialized='incremental', meta={'day': 'date', 'days': 'device_days'}) }}
+
 {% set labels = ['os', 'model', 'location'] %}
 
 with activity as (
@@ -6,6 +8,7 @@ with activity as (
         {{ epoch_us('started_at') }} as start_us,
         {{ epoch_us('ended_at') }} as end_us
     from {{ ref('fct_device_activity') }}
+    where {{ is_touched('date') }}
 ),
 
 descriptions as (
@@ -123,6 +126,7 @@ peaks as (
 concurrency as (
     select
         fleets.connection,
+        cast(fleets.hour as date) as date,
         fleets.hour,
         {%- for label in labels %}
         fleets.{{ label }},

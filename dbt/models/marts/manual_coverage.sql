@@ -3,18 +3,16 @@ with assignments as (
     where is_current
 ),
 
--- A run that stands as not run says nothing; one in progress was begun, and has no result yet.
-begun as (
-    select * from {{ ref('fct_script_runs') }}
-    where run_status <> 'skipped'
+days as (
+    select * from {{ ref('fct_assignment_days') }}
 ),
 
 last_runs as (
     select
         connection,
         assignment_id,
-        max(started_at) as last_run_at
-    from begun
+        max(last_run_at) as last_run_at
+    from days
     group by connection, assignment_id
 ),
 
@@ -22,11 +20,11 @@ newest_results as (
     select
         connection,
         assignment_id,
-        run_status
-    from begun
-    where run_status <> 'running'
+        newest_result as run_status
+    from days
+    where newest_result is not null
     qualify row_number() over (
-        partition by connection, assignment_id order by started_at desc, test_run_id desc
+        partition by connection, assignment_id order by newest_result_at desc, newest_result_test_run_id desc
     ) = 1
 ),
 

@@ -1,10 +1,13 @@
+{{ config(materialized='incremental', meta={'day': 'outage_date'}) }}
+
 with outages as (
     select * from {{ ref('fct_outages') }}
+    where {{ is_touched('outage_date') }}
 ),
 
 test_runs as (
     select * from {{ ref('fct_test_runs') }}
-    where outage_id is not null
+    where outage_id is not null and {{ is_touched('started_date') }}
 ),
 
 failures as (

@@ -1,10 +1,10 @@
-with landings as (
-    select * from {{ ref('fct_landings') }}
+with landing_days as (
+    select * from {{ ref('fct_landing_days') }}
 ),
 
 -- The pipeline's own clock: what it did last, for whichever connection.
 newest as (
-    select max(ended_at) as ended_at from landings
+    select max(last_ended_at) as ended_at from landing_days
 ),
 
 read_tables as (
@@ -12,8 +12,8 @@ read_tables as (
         connection,
         source_name,
         table_name,
-        min(ended_date) as first_date
-    from landings
+        min(date) as first_date
+    from landing_days
     group by connection, source_name, table_name
 ),
 
@@ -34,72 +34,29 @@ days as (
     from day_lists as t, lateral unnest(t.day_offsets) as u(day_offset)
 ),
 
-work as (
-    select
-        connection,
-        source_name,
-        table_name,
-        ended_date as date,
-        count(*) as landings,
-        count(*) filter (where not is_landed) as failed_landings,
-        cast(sum(requests) as bigint) as requests,
-        cast(sum(retries) as bigint) as retries,
-        cast(sum(cast(round(seconds * 1e6) as bigint)) as bigint) as landing_us,
-        max(known_until) as known_until
-    from landings
-    group by connection, source_name, table_name, ended_date
-),
-
--- A day of a window table is landed again and again: it counts as its newest landing left it.
-kept as (
-    select *
-    from landings
-    where is_landed
-    qualify day is null or row_number() over (
-        partition by connection, source_name, table_name, ended_date, day order by ended_at desc, run_id
-    ) = 1
-),
-
-content as (
-    select
-        connection,
-        source_name,
-        table_name,
-        ended_date as date,
-        cast(sum(row_count) as bigint) as row_count,
-        cast(sum(rejected) as bigint) as rejected
-    from kept
-    group by connection, source_name, table_name, ended_date
-),
-
 joined as (
     select
         days.connection,
         days.source_name,
         days.table_name,
         days.date,
-        max(work.known_until) over (
+        max(landing_days.known_until) over (
             partition by days.connection, days.source_name, days.table_name order by days.date
             rows between unbounded preceding and current row
         ) as known_until,
-        coalesce(work.landings, 0) as landings,
-        coalesce(work.failed_landings, 0) as failed_landings,
-        coalesce(content.row_count, 0) as row_count,
-        coalesce(content.rejected, 0) as rejected,
-        coalesce(work.requests, 0) as requests,
-        coalesce(work.retries, 0) as retries,
-        coalesce(work.landing_us, 0) / 1e6 as seconds
+        coalesce(landing_days.landings, 0) as landings,
+        coalesce(landing_days.failed_landings, 0) as failed_landings,
+        coalesce(landing_days.row_count, 0) as row_count,
+        coalesce(landing_days.rejected, 0) as rejected,
+        coalesce(landing_days.requests, 0) as requests,
+        coalesce(landing_days.retries, 0) as retries,
+        coalesce(landing_days.seconds, 0e0) as seconds
     from days
-    left join work
-        on days.connection = work.connection
-        and days.source_name = work.source_name
-        and days.table_name = work.table_name
-        and days.date = work.date
-    left join content
-        on days.connection = content.connection
-        and days.source_name = content.source_name
-        and days.table_name = content.table_name
-        and days.date = content.date
+    left join landing_days
+        on days.connection = landing_days.connection
+        and days.source_name = landing_days.source_name
+        and days.table_name = landing_days.table_name
+        and days.date = landing_days.date
 ),
 
 health as (

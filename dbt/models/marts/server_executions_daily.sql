@@ -1,5 +1,8 @@
+{{ config(materialized='incremental', meta={'day': 'date'}) }}
+
 with executions as (
     select * from {{ ref('fct_server_executions') }}
+    where {{ is_touched('ended_date') }}
 ),
 
 daily as (

@@ -23,6 +23,9 @@ from pipelines.lib.lake_files import LakeError
 
 PARTITION = "source_name, table_name, connection, dt"
 
+TIMES = {("hcl_test_server", "executions"): "coalesce(completion_date, start_date)"}
+"""When a record happened, where no one column says it; `day_of` of the contract does for the others."""
+
 CHANGED = f"""
     select {PARTITION} from build.lake_partitions anti join partitions using ({PARTITION}, fingerprint)
     union
@@ -79,8 +82,9 @@ def touched_days(database: duckdb.DuckDBPyConnection) -> list[date]:
 def _read_keys(database: duckdb.DuckDBPyConnection, lake: Path) -> None:
     """Of the changed partitions, as they are now. Children lie with their parents."""
     database.execute("create temp table new_keys as from build.lake_keys limit 0")
-    for table in (table for contract in contracts() for table in contract.TABLES if table.day_of):
-        files = _files_of_changed(database, lake, table)
+    for table in (table for contract in contracts() for table in contract.TABLES):
+        time = table.day_of or TIMES.get((table.source, table.name))
+        files = _files_of_changed(database, lake, table) if time else []
         if not files:
             continue
         try:
@@ -88,7 +92,7 @@ def _read_keys(database: duckdb.DuckDBPyConnection, lake: Path) -> None:
                 f"""
                 insert into new_keys
                 select $source, $table, connection, cast(dt as date), hash({", ".join(table.key)}),
-                    nullif(cast({table.day_of} at time zone 'UTC' as date), cast(dt as date))
+                    nullif(cast({time} at time zone 'UTC' as date), cast(dt as date))
                 from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)
                 """,
                 {"source": table.source, "table": table.name, "files": files},
