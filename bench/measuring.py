@@ -45,7 +45,7 @@ def run(contender: Contender, url: str, folder: Path, asked: Any) -> Run:
     folder.mkdir(parents=True)
     context = get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_run, args=(contender, url, folder, asked, theirs), daemon=True)
+    process = context.Process(target=_run, args=(contender, url, folder, asked, theirs))
     process.start()
     theirs.close()
     try:

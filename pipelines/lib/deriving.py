@@ -15,8 +15,7 @@ import pyarrow as pa
 from pipelines.lib import runs
 from pipelines.lib.columns import Flags
 from pipelines.lib.contract import Reject, Table
-from pipelines.lib.intake import UNTYPABLE, flag_times, sane_until
-from pipelines.lib.merging import NOT_AVAILABLE
+from pipelines.lib.intake import NOT_AVAILABLE, UNTYPABLE, flag_times, sane_until
 
 _KEPT = ("_fetched_at", "_missing_since", "_interval_seconds")
 _FLAGS_OF_A_COLUMN = ("missing", "not_a_time", "out_of_range", "not_integer", "not_boolean")

@@ -25,7 +25,7 @@ from pipelines.lib import lake_files, runs
 from pipelines.lib.answer import Page
 from pipelines.lib.columns import TIMESTAMP, Flags
 from pipelines.lib.contract import REJECTED_SCHEMA, Child, Reject, Table
-from pipelines.lib.merging import NOT_AVAILABLE, PARENT_SEQUENCE, SEQUENCE, run_schema
+from pipelines.lib.runs import PARENT_SEQUENCE, SEQUENCE
 
 # A batch is large enough for Arrow's cost per batch to vanish, and small enough for its objects to stay in the
 # processor's cache until they are columns.
@@ -35,6 +35,7 @@ _REFUSED_ROWS = 16_384
 _RUN_BYTES = 32 << 20  # of finished batches per table; beyond, they become a run on the disk
 _DRIFT_BUDGET = 1_000  # records per answer that are looked through for undeclared fields
 ROWS, REJECTED = f"rows{runs.SUFFIX}", "rejected.parquet"  # how files in a journal end
+NOT_AVAILABLE = "not_available"  # flag of a row that says: the source has nothing (any more) on this parent
 UNTYPABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -51,6 +52,26 @@ class _Rows:
         return len(self.records)
 
 
+@dataclass(slots=True)
+class Taken:
+    """What came of one table: files of rows and of rejects, and counts."""
+
+    files: list[Path] = field(default_factory=list)
+    refused_files: list[Path] = field(default_factory=list)
+    received: int = 0
+    rejected: int = 0
+    flagged: Counter[str] = field(default_factory=Counter)
+    undeclared: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Taken) -> None:
+        self.files += other.files
+        self.refused_files += other.refused_files
+        self.received += other.received
+        self.rejected += other.rejected
+        self.flagged += other.flagged
+        self.undeclared += other.undeclared
+
+
 class Intake:
     """Takes the pages of one answer, for a table and its children."""
 
@@ -64,13 +85,16 @@ class Intake:
         interval_seconds: int | None = None,
     ) -> None:
         self.table = table
-        self.buffers = {
-            each.name: Buffer(each, folder, day, journal, interval_seconds) for each in table.tables
-        }
+        self.work = {"folder": folder, "day": day, "journal": journal, "interval_seconds": interval_seconds}
+        self.buffers = {each.name: Buffer(each, **self.work) for each in table.tables}
         self._sequence = secrets.randbits(62)  # those of two processes that share a journal must not meet
 
-    def add(self, *pages: Page) -> None:
-        """Takes pages, and hands their children on. Small pages are best taken together."""
+    def add(self, pages: Sequence[Page], sequence: int | None = None) -> None:
+        """Takes pages, and hands their children on. Small pages are best taken together.
+
+        `sequence` is where their place in the order of arrival begins, if others take pages of the answer, too.
+        """
+        self._sequence = sequence or self._sequence
         with _collector_paused():
             cut = iter(self.table.redaction.records([record for page in pages for record in page.records]))
             for page in pages:
@@ -83,7 +107,7 @@ class Intake:
         """Takes records that were refused before; of a table that unfolds its records, unfolded ones as they are."""
         keys = [getattr(page.place, name, None) for name in self.table.key]
         if self.table.unfold is None or None in keys:
-            self.add(page)
+            self.add([page])
             return
         with _collector_paused():
             rows = _Rows(list(map(bytes, page.records)), [page.place] * len(page.records))
@@ -93,6 +117,15 @@ class Intake:
         """Turns what is left into last batches."""
         for buffer in self.buffers.values():
             buffer.flush()
+
+    def hand_over(self) -> dict[str, Taken]:
+        """Finishes, and forgets, what was taken: by table, all of it in files."""
+        taken = {}
+        for name, buffer in self.buffers.items():
+            buffer.flush()
+            buffer.spill_refused()
+            taken[name], buffer.taken = buffer.taken, Taken()
+        return taken
 
     def _add(self, table: Table, rows: _Rows, page: Page) -> int:
         first = self._sequence
@@ -140,12 +173,7 @@ class Buffer:
         self, table: Table, folder: Path, day: date | None, journal: Path | None, interval_seconds: int | None
     ) -> None:
         self.table = table
-        self.files: list[Path] = []
-        self.refused_files: list[Path] = []
-        self.received = 0
-        self.rejected = 0
-        self.flagged: Counter[str] = Counter()
-        self.undeclared: Counter[str] = Counter()
+        self.taken = Taken()
         self._folder = folder
         self._day = day
         self._journal = journal
@@ -155,7 +183,7 @@ class Buffer:
         self._refused: list[tuple[Reject, datetime]] = []
         self._drift_budget = _DRIFT_BUDGET
         self._key_only = _key_reader(table)
-        self._schema = run_schema(table)
+        self._schema = runs.schema_of(table)
         self._clear()
 
     def typed(self, rows: _Rows, fetched_at: datetime, known: Sequence[Any] | None = None) -> _Rows:
@@ -172,14 +200,14 @@ class Buffer:
 
     def refuse(self, refused: Sequence[Reject], fetched_at: datetime) -> None:
         """Keeps what could not be keyed or typed for the table of rejects."""
-        self.rejected += len(refused)
+        self.taken.rejected += len(refused)
         self._refused += [(reject, fetched_at) for reject in refused]
         if len(self._refused) >= _REFUSED_ROWS:
-            self._spill_refused()
+            self.spill_refused()
 
     def add(self, rows: _Rows, first: int, fetched_at: datetime, *, unavailable: bool) -> None:
         """Takes typed rows, numbered from `first`."""
-        self.received += len(rows)
+        self.taken.received += len(rows)
         self._raws += rows.raws
         self._places += rows.places
         self._records += rows.records
@@ -197,7 +225,7 @@ class Buffer:
         if self._batches:
             self._write_run()
         if self._journal:
-            self._spill_refused()
+            self.spill_refused()
 
     def empty_run(self) -> Path:
         """A run without rows."""
@@ -250,7 +278,7 @@ class Buffer:
         except UNTYPABLE:
             record = self.table.decoder.decode(raw)
         self._drift_budget -= 1
-        self.undeclared.update(set(self.table.undeclared(raw)))
+        self.taken.undeclared.update(set(self.table.undeclared(raw)))
         return record
 
     def _make_batch(self) -> None:
@@ -274,7 +302,7 @@ class Buffer:
                 arrays |= {each.name: array for each, array in zip(columns.fields, built, strict=True)}
         flag_times(self.table, self._day, arrays, flags)
         for name, mask in flags.masks.items():
-            self.flagged[name] += int(mask.sum())
+            self.taken.flagged[name] += int(mask.sum())
         micros = np.array([round(time.timestamp() * 1e6) for time in times], np.int64)
         sequence = [np.arange(first, first + count) for first, count in zip(firsts, counts, strict=True)]
         arrays["_raw"] = _texts(self._raws)
@@ -289,14 +317,14 @@ class Buffer:
     def _write_run(self) -> None:
         unfinished = self._unfinished(ROWS)
         runs.write_run(self._batches, self._schema, self.table.key, unfinished)
-        self.files.append(self._kept(unfinished))
+        self.taken.files.append(self._kept(unfinished))
         self._batches, self._batches_bytes = [], 0
 
-    def _spill_refused(self) -> None:
+    def spill_refused(self) -> None:
         if self._refused:
             unfinished = self._unfinished(REJECTED)
             pq.write_table(self.refused_in_memory(), unfinished, compression="zstd")
-            self.refused_files.append(self._kept(unfinished))
+            self.taken.refused_files.append(self._kept(unfinished))
             self._refused = []
 
     def _unfinished(self, ending: str) -> Path:

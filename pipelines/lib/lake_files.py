@@ -122,13 +122,24 @@ def workspace(root: Path) -> Iterator[Path]:
 
 
 def _made_and_locked(folder: Path) -> int:
-    """Locked before it has its name: an unlocked folder here is an orphan."""
+    """Locked before it has its name: an unlocked folder here is an orphan. Who else works in it locks it, too."""
     unnamed = folder.with_name(f".{folder.name}")
     unnamed.mkdir()
     handle = os.open(unnamed, os.O_RDONLY)
-    fcntl.flock(handle, fcntl.LOCK_EX)
+    fcntl.flock(handle, fcntl.LOCK_SH)
     unnamed.rename(folder)
     return handle
+
+
+@contextmanager
+def joined(folder: Path) -> Iterator[None]:
+    """The workspace of another process is kept as long as this one works in it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _remove_orphans(home: Path) -> None:

@@ -6,28 +6,27 @@ came in a journal meanwhile, so that an interrupted day resumes.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pyarrow as pa
 
 from pipelines.lib import lake_files, runs
 from pipelines.lib.answer import Answer, Page
 from pipelines.lib.contract import Table
+from pipelines.lib.hands import Hands, in_thread
 from pipelines.lib.intake import REJECTED, ROWS, Buffer, Intake
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.merging import Merge, connect
 
-T = TypeVar("T")
 _RECORDS_WAITING = 500  # that came and are not taken yet; then the source waits
 _JOURNAL_SECONDS = 10.0  # of asking are lost at most when a run is killed
 
@@ -66,9 +65,9 @@ async def merge(
             await _take(answer, intake, worker)
         except Exception:
             if table.asked_by_parent:
-                await _in(worker, _commit, partition, intake, answer, folder)
+                await in_thread(worker, _commit, partition, intake, answer, folder)
             raise
-        landed = await _in(worker, _commit, partition, intake, answer, folder)
+        landed = await in_thread(worker, _commit, partition, intake, answer, folder)
     for each in landed.values():
         each.seconds = time.monotonic() - started
     return landed
@@ -85,7 +84,7 @@ async def append(
         lake_files.write_schemas(partition.root, table)
         intake = Intake(table, folder, interval_seconds=interval_seconds)
         await _take(answer, intake, worker)
-        landed = await _in(worker, _observe, partition, intake, answer, folder)
+        landed = await in_thread(worker, _observe, partition, intake, answer, folder)
     landed.seconds = time.monotonic() - started
     return {table.name: landed}
 
@@ -114,31 +113,32 @@ def _place(root: Path) -> Iterator[tuple[Path, Executor]]:
         yield folder, worker
 
 
-async def _in(worker: Executor, work: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(worker, work, *arguments)
-
-
 async def _take(answer: Answer, intake: Intake, worker: Executor) -> None:
-    """Hands pages to the thread as soon as it is free: those that came meanwhile together."""
+    """Hands pages on as soon as somebody is free: those that came meanwhile together."""
     kept_at = time.monotonic()
     came: list[Page] = []
-    handed = asyncio.ensure_future(_in(worker, intake.add))
+    hands = Hands(intake, worker)
     try:
         async with aclosing(answer.pages(answer)) as pages:
             async for page in pages:
                 came.append(page)
                 is_kept_now = intake.table.asked_by_parent and time.monotonic() - kept_at > _JOURNAL_SECONDS
-                if is_kept_now or handed.done() or sum(len(each.records) for each in came) > _RECORDS_WAITING:
-                    await handed
-                    handed = asyncio.ensure_future(_in(worker, intake.add, *came))
+                if (
+                    is_kept_now
+                    or hands.are_free
+                    or sum(len(each.records) for each in came) > _RECORDS_WAITING
+                ):
+                    await hands.take(came)
                     came = []
                 if is_kept_now:
-                    await handed
-                    await _in(worker, intake.finish)
+                    await hands.finish()
                     kept_at = time.monotonic()
     finally:
-        await handed
-        await _in(worker, intake.add, *came)
+        try:
+            await hands.take(came)
+            await hands.finish()
+        finally:
+            hands.close()
 
 
 def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) -> dict[str, Landed]:
@@ -194,7 +194,7 @@ def _observe(partition: Partition, intake: Intake, answer: Answer, folder: Path)
         merging = Merge(database, answer.asked_at)
         schema = lake_files.schema_file(partition.root, table.source, table.name)
         merging.take(table, _files(buffer, None)[0], None, schema)
-        merging.take_refused(table, buffer.refused_files, buffer.refused_in_memory())
+        merging.take_refused(table, buffer.taken.refused_files, buffer.refused_in_memory())
         landed.duplicates = merging.choose(table, None)
         merging.set_scope(table, complete=True, answered=None, parent=None)
         landed.rows = landed.added = merging.compare(table, None).rows
@@ -214,10 +214,10 @@ def _observe(partition: Partition, intake: Intake, answer: Answer, folder: Path)
 
 def _landed(buffer: Buffer, answer: Answer, path: Path) -> Landed:
     return Landed(
-        received=buffer.received,
-        rejected=buffer.rejected,
-        flagged=buffer.flagged,
-        undeclared=buffer.undeclared,
+        received=buffer.taken.received,
+        rejected=buffer.taken.rejected,
+        flagged=buffer.taken.flagged,
+        undeclared=buffer.taken.undeclared,
         complete=answer.complete,
         note=answer.note,
         path=str(path),
@@ -234,7 +234,7 @@ def _files(buffer: Buffer, journal: list[Path] | None) -> tuple[list[Path], list
         rows = [file for file in journal if file.name.endswith(ROWS)]
         refused = [file for file in journal if file.name.endswith(REJECTED)]
     else:
-        rows, refused = buffer.files, buffer.refused_files
+        rows, refused = buffer.taken.files, buffer.taken.refused_files
     return rows or [buffer.empty_run()], refused
 
 

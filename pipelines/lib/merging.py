@@ -19,17 +19,11 @@ import pyarrow.parquet as pq
 
 from pipelines.lib import runs
 from pipelines.lib.contract import REJECTED_SCHEMA, Table
+from pipelines.lib.intake import NOT_AVAILABLE
+from pipelines.lib.runs import PARENT_SEQUENCE, SEQUENCE
 
-SEQUENCE = "_sequence"  # order of arrival
-PARENT_SEQUENCE = "_parent_sequence"  # of the parent record that a child came with
-NOT_AVAILABLE = "not_available"  # flag of a row that says: the source has nothing (any more) on this parent
 _IS_UNAVAILABLE = f"list_contains(_issues, '{NOT_AVAILABLE}')"
 _ORDER_ROWS = 4_096  # whole rows that are in memory at once while a file is written
-
-
-def run_schema(table: Table) -> pa.Schema:
-    """Columns of a run of this table."""
-    return pa.schema([*table.schema, pa.field(SEQUENCE, pa.int64()), pa.field(PARENT_SEQUENCE, pa.int64())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ class Merge:
         narrow = list(dict.fromkeys([*table.key, *_also(table), "_fetched_at"]))
         digest, digested = ("0", []) if held is None else (_digest(table), _digested(table))
         wanted = {*narrow, *digested, "_issues", SEQUENCE, PARENT_SEQUENCE}
-        columns = pa.schema([field for field in run_schema(table) if field.name in wanted])
+        columns = pa.schema([field for field in runs.schema_of(table) if field.name in wanted])
         self._database.register("runs", runs.places(files, columns))
         self._do(f"""create or replace temp table {name}_came as
                      select {_names(narrow)}, {SEQUENCE}, {PARENT_SEQUENCE}, {_IS_UNAVAILABLE} as is_unavailable,

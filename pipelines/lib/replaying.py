@@ -91,7 +91,7 @@ class _File:
         self._intake.finish()
         with connect(self._folder) as database:
             merging = Merge(database, _BEFORE_ALL)
-            if not self._buffer.received:
+            if not self._buffer.taken.received:
                 if anew:
                     self._put(anew, self._held)
             elif self._table.kind == "window":
@@ -162,12 +162,12 @@ class _File:
             return
         for reject in pq.read_table(self._rejects).to_pylist():
             raw, place, fetched_at = reject["_raw"], self._place(reject["_place"]), reject["_fetched_at"]
-            before = self._buffer.rejected
+            before = self._buffer.taken.rejected
             if raw is None:
                 self._buffer.refuse([Reject(b"", place, reject["error"])], fetched_at)
             else:
                 self._intake.add_again(Page([raw.encode()], fetched_at, place))
-            self._replayed.accepted += self._buffer.rejected == before
+            self._replayed.accepted += self._buffer.taken.rejected == before
 
     def _place(self, text: str | None) -> msgspec.Struct | None:
         if text is None or self._table.place is None:
@@ -183,8 +183,8 @@ class _File:
             held = (anew if is_main else None) or (place.data if place.data.exists() else None)
             buffer = self._intake.buffers[table.name]
             schema = lake_files.schema_file(place.root, place.source, table.name)
-            merging.take(table, buffer.files or [buffer.empty_run()], held, schema)
-            merging.take_refused(table, buffer.refused_files, buffer.refused_in_memory())
+            merging.take(table, buffer.taken.files or [buffer.empty_run()], held, schema)
+            merging.take_refused(table, buffer.taken.refused_files, buffer.refused_in_memory())
             merging.choose(table, None if is_main else self._table)
             merging.set_scope(table, complete=False, answered=None, parent=None if is_main else self._table)
             merged = merging.compare(table, held)
@@ -202,8 +202,8 @@ class _File:
     def _put_beside(self, database: duckdb.DuckDBPyConnection, anew: Path | None) -> None:
         """Accepted records of an observation, in a file of their own: no observation is ever rewritten by another."""
         target = self._folder / f"accepted-{self._held.name}"
-        self._write_in_order(database, self._buffer.files, target)
-        self._replayed.rows += self._buffer.received
+        self._write_in_order(database, self._buffer.taken.files, target)
+        self._replayed.rows += self._buffer.taken.received
         name = f"{self._held.stem}-replayed.parquet" if self._held.exists() else self._held.name
         self._put(target, self._held.with_name(name))
         if anew:
@@ -212,9 +212,9 @@ class _File:
     def _put_rejects(self, merging: Merge, table: Table) -> None:
         buffer, is_main = self._intake.buffers[table.name], table is self._table
         place = self._rejects if is_main else replace(self._partition, table=table.name).rejected.data
-        if not buffer.rejected and not (is_main and place.exists()):
+        if not buffer.taken.rejected and not (is_main and place.exists()):
             return
-        merging.take_refused(table, buffer.refused_files, buffer.refused_in_memory())
+        merging.take_refused(table, buffer.taken.refused_files, buffer.refused_in_memory())
         target = self._folder / f"rejected-{table.name}-{self._held.name}"
         rows = merging.write_rejected(table, place if not is_main and place.exists() else None, target)
         if not rows:

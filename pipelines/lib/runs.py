@@ -15,11 +15,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.lib.contract import Table
+
 SUFFIX = ".arrow"
+SEQUENCE = "_sequence"  # order of arrival
+PARENT_SEQUENCE = "_parent_sequence"  # of the parent record that a child came with
 _BATCH_BYTES = 512 << 10  # of a run, of which many are open at once
 _ROWS_TOGETHER = 4_096
 _BATCH_ROWS_OF_PARQUET = 512
 _ROW_GROUP_OF_A_RESULT = 8_192
+
+
+def schema_of(table: Table) -> pa.Schema:
+    """Columns of a run of this table."""
+    return pa.schema([*table.schema, pa.field(SEQUENCE, pa.int64()), pa.field(PARENT_SEQUENCE, pa.int64())])
 
 
 def write_run(batches: Sequence[pa.RecordBatch], schema: pa.Schema, key: Sequence[str], file: Path) -> None:
