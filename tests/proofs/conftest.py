@@ -105,6 +105,7 @@ class KnownLab:
 
     home: Home
     days: int
+    seed: int
     last_day: date
     folder: Path
 
@@ -113,16 +114,12 @@ class KnownLab:
         return f"read_parquet('{self.folder / (table + '.parquet')}')"
 
 
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param(Size(days=12, seed=1), id="small"),
-        *(pytest.param(Size(days=60, seed=s), id=f"seed{s}", marks=pytest.mark.proof) for s in (1, 2, 3)),
-    ],
-)
-def known_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KnownLab:
+SMALL = Size(days=12, seed=1)
+FULL = tuple(Size(days=60, seed=seed) for seed in (1, 2, 3))
+
+
+def read_lab(size: Size, tmp_path_factory: pytest.TempPathFactory) -> KnownLab:
     """Read once per size: by the first process that needs it, for every file and process of the session."""
-    size: Size = request.param
     session = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         session = session.parent
@@ -139,7 +136,27 @@ def known_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
                 lab.home.flakehouse("build")
                 assert changes(lab.lab.requests) == []
             done.touch()
-    return KnownLab(Home(folder / "home", folder / "connections.toml"), size.days, END, truth)
+    return KnownLab(Home(folder / "home", folder / "connections.toml"), size.days, size.seed, END, truth)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(SMALL, id="small"),
+        *(pytest.param(size, id=f"seed{size.seed}", marks=pytest.mark.proof) for size in FULL),
+    ],
+)
+def known_lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> KnownLab:
+    return read_lab(request.param, tmp_path_factory)
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param((SMALL,), id="small"), pytest.param(FULL, id="seeds", marks=pytest.mark.proof)],
+)
+def known_labs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[KnownLab]:
+    """All labs of a size, for what one of them has too few tests to tell."""
+    return [read_lab(size, tmp_path_factory) for size in request.param]
 
 
 @pytest.fixture(scope="module", autouse=True)

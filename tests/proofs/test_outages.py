@@ -141,10 +141,8 @@ def test_failures_belong_to_outages_as_in_truth(known_lab: KnownLab, figures: li
     )
 
 
-def test_no_test_whose_true_rate_is_0_is_flaky_for_an_outage_that_was_found(
-    known_lab: KnownLab, figures: list[str]
-) -> None:
-    """An outage that gave too few signals to be found may leave failures that look like its tests' own."""
+def test_no_test_whose_true_rate_is_0_is_flaky_for_an_outage(known_lab: KnownLab, figures: list[str]) -> None:
+    """An outage that gave too few signals to be found leaves failures that look like its tests' own, and prove nothing."""
     with known_lab.home.warehouse() as warehouse:
         rows = warehouse.sql(f"""
             with hit as (
@@ -162,11 +160,11 @@ def test_no_test_whose_true_rate_is_0_is_flaky_for_an_outage_that_was_found(
         """).fetchall()
     found, missed = ([blamed for in_missed, blamed in rows if in_missed is which] for which in (False, True))
     assert found
-    assert not any(found)
-    assert sum(missed) <= 0.25 * len(missed)
+    assert missed
+    assert not any(found + missed)
     figures.append(
-        f"{len(found)} tests of true rate 0 failed in outages that were all found: none is called flaky; "
-        f"{len(missed)} failed in one that was missed too: {sum(missed)} called flaky"
+        f"{len(found)} tests of true rate 0 failed in outages that were all found, {len(missed)} in one that was missed "
+        "too: none is called flaky"
     )
 
 
