@@ -27,8 +27,11 @@
 
 {# dbt's own, but that of the other table, too, only the rows of touched days are read: both are of the same days. #}
 {% macro default__test_relationships(model, column_name, to, field) %}
-    select child.{{ column_name }}
-    from {{ model }} as child
-    left join {{ get_where_subquery(to) }} as parent on child.{{ column_name }} = parent.{{ field }}
-    where child.{{ column_name }} is not null and parent.{{ field }} is null
+    with child as (select {{ column_name }} as id from {{ model }}),
+    parent as (select {{ field }} as id from {{ get_where_subquery(to) }})
+
+    select child.id
+    from child
+    left join parent on child.id = parent.id
+    where child.id is not null and parent.id is null
 {% endmacro %}

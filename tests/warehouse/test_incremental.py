@@ -21,6 +21,7 @@ def test_a_build_of_touched_days_equals_a_build_of_everything(tmp_path: Path) ->
     lake.finish_a_build_late()
     lake.give_up_a_reservation()
     assert 0 < len(touched.build().touched_days or ()) < 8
+    touched.test()
     assert_equal(touched, everything(tmp_path, lake))
 
 
