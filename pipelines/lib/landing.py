@@ -10,7 +10,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
@@ -147,7 +147,12 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
     main = intake.table
     landed: dict[str, Landed] = {}
     publications: list[tuple[Path, Path]] = []
-    with lake_files.locked(partition.folder), connect(folder) as database:
+    writes: list[Future[None]] = []
+    with (
+        lake_files.locked(partition.folder),
+        connect(folder) as database,
+        ThreadPoolExecutor(1, "merged") as writer,
+    ):
         journal = sorted(partition.journal.glob("*")) if main.asked_by_parent else None
         merging = Merge(database, answer.asked_at)
         for table in main.tables:
@@ -170,11 +175,13 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
             landed[table.name].is_rewritten = merged.is_rewritten
             if merged.is_rewritten:
                 target = folder / f"{table.name}.parquet"
-                merging.write(table, target)
+                writes.append(writer.submit(merging.write, table, target))
                 publications.append((target, place.data))
             rejects = folder / f"{table.name}__rejected.parquet"
             if merging.write_rejected(table, held_rejects, rejects) or held_rejects:
                 publications.append((rejects, place.rejected.data))
+        for write in writes:
+            write.result()
         for unfinished, target in reversed(publications):
             _publish(unfinished, target)
         for file in journal or ():

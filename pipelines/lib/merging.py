@@ -69,7 +69,7 @@ class Merge:
         wanted = {*narrow, *digested, "_issues", SEQUENCE, PARENT_SEQUENCE}
         columns = pa.schema([field for field in runs.schema_of(table) if field.name in wanted])
         self._database.register("runs", runs.places(files, columns))
-        self._do(f"""create or replace temp table {name}_came as
+        self._do(f"""create or replace table {name}_came as
                      select {_names(narrow)}, {SEQUENCE}, {PARENT_SEQUENCE}, {_IS_UNAVAILABLE} as is_unavailable,
                             {digest} as digest, row, run
                      from runs""")
@@ -78,7 +78,7 @@ class Merge:
         missing = (
             "_missing_since" if table.kind == "window" else "cast(null as timestamptz) as _missing_since"
         )
-        self._do(f"""create or replace temp table {name}_was as
+        self._do(f"""create or replace table {name}_was as
                      select {_names(narrow)}, {missing}, {_digest(table)} as digest, file_row_number as row
                      from read_parquet({both}, union_by_name = true, hive_partitioning = false,
                                        file_row_number = true)""")
@@ -101,12 +101,12 @@ class Merge:
                 ) later on later.owner = f.{owner} and later.latest > f._fetched_at"""
         newest = f"{_name(table.newest_by)} desc nulls last, " if table.newest_by else ""
         self._do(f"""
-            create or replace temp table {name}_first as
+            create or replace table {name}_first as
             select * from (select f.* from {name}_came f {of_parent} {newest_answer})
             qualify row_number() over (
                 partition by {keys} order by {newest}_fetched_at desc, {SEQUENCE} desc) = 1""")
         self._do(f"""
-            create or replace temp table {name}_won as select f.* from {name}_first f
+            create or replace table {name}_won as select f.* from {name}_first f
             anti join {name}_was h on {_same(table, "f", "h")}
               and greatest(h._fetched_at, h._missing_since) > f._fetched_at""")
         received, kept = self._row(
@@ -132,7 +132,7 @@ class Merge:
             self._asked_as_a_whole.add(table.name)
             query = f"select $asked as since where {complete}"
         parameters = {"asked": self._asked_at} if "$asked" in query else {}
-        self._database.execute(f"create or replace temp table {table.name}_scope as {query}", parameters)
+        self._database.execute(f"create or replace table {table.name}_scope as {query}", parameters)
 
     def compare(self, table: Table, held: Path | None) -> Merged:
         """Counts what the merge would change; records that were listed but refused are not missing."""
@@ -140,7 +140,7 @@ class Merge:
         keys = [f"h.{_name(key)}" for key in table.key]
         key_text = f"cast(to_json([{', '.join(f'cast({key} as varchar)' for key in keys)}]) as varchar)"
         self._do(f"""
-            create or replace temp table {name}_unlisted as
+            create or replace table {name}_unlisted as
             select {", ".join(keys)}, h.row, s.since,
                    h._missing_since is null and coalesce(h._fetched_at < s.since, false)
                    and {key_text} not in (select _key from {name}_refused where _key is not null)
@@ -163,17 +163,21 @@ class Merge:
         return Merged(unlisted + won, added, changed, missing, is_rewritten)
 
     def write(self, table: Table, target: Path) -> None:
-        """Writes the merged rows in the order of their key."""
+        """Writes the merged rows in the order of their key; another thread may merge the next table meanwhile."""
         name, files = table.name, self._files[table.name]
         order = ", ".join(f"{_name(key)} nulls first" for key in table.key)
-        batches = self._database.execute(f"""
+        batches = (
+            self._database.cursor()
+            .execute(f"""
             select run, row, since from (
                 select {_names(table.key)}, run, row, cast(null as timestamptz) as since from {name}_won
                 union all
                 select {_names(table.key)}, {len(files) - 1} as run, row,
                        case when is_newly_missing then since end as since
                 from {name}_unlisted
-            ) order by {order}""").to_arrow_reader(_ORDER_ROWS)
+            ) order by {order}""")
+            .to_arrow_reader(_ORDER_ROWS)
+        )
         runs.write_merged(files, table.schema, batches, target)
 
     def take_refused(self, table: Table, files: Sequence[Path], batches: pa.Table) -> None:
@@ -186,7 +190,7 @@ class Merge:
             else ""
         )
         self._do(f"""
-            create or replace temp table {table.name}_refused as
+            create or replace table {table.name}_refused as
             select distinct on ({same}) * from (select * from {table.name}_refusals{also})
             order by _fetched_at desc""")
 
