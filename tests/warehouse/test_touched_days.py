@@ -118,6 +118,21 @@ def test_a_run_that_started_on_another_day_than_its_partitions_touches_both(buil
     assert builds.publish().touched_days == march(2, 3, 5)
 
 
+def test_a_server_execution_that_ended_on_another_day_than_its_partitions_touches_both(
+    builds: Builds,
+) -> None:
+    def execute(day: str, **times: str) -> None:
+        moments = {name: datetime.fromisoformat(at).replace(tzinfo=UTC) for name, at in times.items()}
+        write_rows(builds.lake, "hcl_test_server", "executions", "ots", day, [{"id": "e", **moments}])
+
+    execute("2026-03-02", start_date="2026-03-02T10:00")
+    builds.publish()
+    execute("2026-03-05", start_date="2026-03-02T10:00", completion_date="2026-03-05T10:00")
+    assert builds.publish().touched_days == march(2, 3, 5)
+    execute("2026-03-05", start_date="2026-03-02T10:00", completion_date="2026-03-01T10:00")
+    assert builds.begin().touched_days == march(1, 2, 3, 5)
+
+
 def test_other_rules_make_everything_anew(builds: Builds) -> None:
     builds.publish("first")
     assert not beginning.is_up_to_date(builds.folders, builds.lake, "second", NOW)
