@@ -132,7 +132,7 @@ def _(chosen, of_what, published, these_days, these_devices):
             order by sum(busy_seconds) desc, device_id
             limit 30
         )
-        select coalesce(any_value(model) || '  ' || right(device_id, 6), device_id) as device, date,
+        select coalesce(max(model) || '  ' || right(device_id, 6), device_id) as device, date,
             any_value(utilization) as utilization, any_value(busy_seconds) / 3600 as busy_hours,
             any_value(test_runs) as test_runs
         from marts.device_utilization_daily
@@ -143,13 +143,18 @@ def _(chosen, of_what, published, these_days, these_devices):
         """,
     )
     _top = calendar.rows[0]["device"] if calendar.rows else ""
-    page.figure(
-        f"{' '.join(_top.split())} was the busiest" if calendar.rows else "No device was used",
-        calendar,
-        calendar_chart(calendar.data) if calendar.rows else None,
-        says="A device per line, a day per column: the busy share of its available time. The thirty busiest.",
-        of=f"n = {len(calendar.rows):,} device-days; {of_what}, last {chosen['days']} days.",
-        nothing="No device of this choice was seen in these days.",
+    mo.vstack(
+        [
+            page.section("How busy each device is"),
+            page.figure(
+                f"{' '.join(_top.split())} was the busiest" if calendar.rows else "No device was used",
+                calendar,
+                calendar_chart(calendar.data) if calendar.rows else None,
+                says="A device per line, a day per column: the busy share of its available time. The thirty busiest.",
+                of=f"n = {len(calendar.rows):,} device-days; {of_what}, last {chosen['days']} days.",
+                nothing="No device of this choice was seen in these days.",
+            ),
+        ]
     )
     return
 
@@ -234,7 +239,7 @@ def _(of, published, these_days, these_devices):
         f"""
         with devices as (
             select
-                coalesce(any_value(model) || '  ' || right(device_id, 6), device_id) as device,
+                coalesce(max(model) || '  ' || right(device_id, 6), device_id) as device,
                 sum(busy_seconds) / 3600 as busy, sum(idle_seconds) / 3600 as idle,
                 sum(unavailable_seconds) / 3600 as unavailable, sum(unobserved_seconds) / 3600 as unobserved
             from marts.device_utilization_daily
@@ -272,7 +277,7 @@ def _(of, published, these_days, these_devices):
         "reserved",
         f"""
         select
-            coalesce(any_value(model), 'unknown') as model, device_id, any_value(os) as os, any_value(location) as location,
+            coalesce(max(model), 'unknown') as model, device_id, max(os) as os, max(location) as location,
             sum(reserved_idle_seconds) / 3600 as reserved_idle_hours, sum(busy_seconds) / 3600 as busy_hours,
             sum(busy_seconds) / nullif(sum(busy_seconds + idle_seconds), 0) as utilization,
             sum(sessions)::bigint as sessions

@@ -121,15 +121,20 @@ def _(chosen, of_what, published, summary, these_failures):
         """,
     )
     _totals = by_category.data.groupby("category")["occurrences"].sum()
-    page.figure(
-        f"Most failures are of category {_totals.idxmax()}: {_totals.max():,} of {_totals.sum():,}"
-        if len(_totals)
-        else "No failures",
-        by_category,
-        failures_by_category(by_category.data).properties(height=220) if by_category.rows else None,
-        says="Failed runs of each day, by whose fault they were.",
-        of=f"n = {summary['failures']:,} failed runs of {of_what}, last {chosen['days']} days.",
-        nothing="No run of this choice failed.",
+    mo.vstack(
+        [
+            page.section("Whose fault it is"),
+            page.figure(
+                f"Most failures are of category {_totals.idxmax()}: {_totals.max():,} of {_totals.sum():,}"
+                if len(_totals)
+                else "No failures",
+                by_category,
+                failures_by_category(by_category.data).properties(height=220) if by_category.rows else None,
+                says="Failed runs of each day, by whose fault they were.",
+                of=f"n = {summary['failures']:,} failed runs of {of_what}, last {chosen['days']} days.",
+                nothing="No run of this choice failed.",
+            ),
+        ]
     )
     return
 
@@ -238,20 +243,24 @@ def _(of_what, published, these_failures):
 
 @app.cell
 def _(published, these_failures):
-    _reasons = published.database.sql(
+    seen = published.ask(
+        "reasons",
         f"""
-        select regexp_replace(left(any_value(example_message), 110), '\\s+', ' ', 'g') || '  (' || count(*) || ', ' || left(failure_id, 6) || ')', failure_id
+        select
+            regexp_replace(left(max(example_message), 110), '\\s+', ' ', 'g')
+                || '  (' || count(*) || ', ' || left(failure_id, 6) || ')' as reason,
+            failure_id
         from marts.recent_test_runs
         inner join marts.failure_reasons using (failure_id)
         where {these_failures}
         group by failure_id
         order by count(*) desc, failure_id
         limit 300
-        """
-    ).fetchall()
-    _options = dict(_reasons)
+        """,
+    )
+    _options = {row["reason"]: row["failure_id"] for row in seen.rows}
     _asked = mo.query_params().get("reason")
-    _first = next((name for name, key in _reasons if key == _asked), next(iter(_options), None))
+    _first = next((name for name, key in _options.items() if key == _asked), next(iter(_options), None))
     reason = mo.ui.dropdown(_options, value=_first, label="Reason", searchable=True, full_width=True)
     mo.vstack([page.section("One reason", "When, where and in which runs it was seen."), reason])
     return (reason,)

@@ -233,18 +233,19 @@ def _(of_what, published, these_tests, window):
 
 @app.cell
 def _(published, these_tests):
-    _tests = published.database.sql(
+    tests = published.ask(
+        "tests",
         f"""
         select test_name || '  (' || project_name || ', ' || connection || ')' as test, test_id
         from marts.test_flakiness
         where {these_tests}
         order by is_quarantine_candidate desc, state = 'flaky' desc, flake_rate_low desc nulls last, test
         limit 500
-        """
-    ).fetchall()
-    _options = dict(_tests)
+        """,
+    )
+    _options = {row["test"]: row["test_id"] for row in tests.rows}
     _asked = mo.query_params().get("test")
-    _first = next((name for name, key in _tests if key == _asked), next(iter(_options), None))
+    _first = next((name for name, key in _options.items() if key == _asked), next(iter(_options), None))
     test = mo.ui.dropdown(_options, value=_first, label="Test", searchable=True, full_width=True)
     mo.vstack([page.section("One test's history", "On which devices and builds it failed."), test])
     return (test,)
@@ -257,7 +258,7 @@ def _(published, test):
         f"""
         with builds as (
             select
-                device_id, any_value(model) as model, build_name, min(started_at) as started_at,
+                device_id, max(model) as model, build_name, min(started_at) as started_at,
                 count(*) as runs, count(*) filter (where run_status = 'failed') as failures
             from marts.recent_test_runs
             where test_id = {literal(test.value)} and is_counted
@@ -268,7 +269,7 @@ def _(published, test):
             coalesce(build_name, 'no build') as build, started_at, runs, failures,
             case when failures = 0 then 'passed' when failures = runs then 'failed' else 'mixed' end as result
         from builds
-        order by sum(failures) over (partition by device_id) desc, device, started_at desc
+        order by sum(failures) over (partition by device_id) desc, device, started_at desc, build
         limit 1000
         """,
     )
@@ -276,8 +277,8 @@ def _(published, test):
         "by_device",
         f"""
         select
-            coalesce(any_value(model), 'unknown') as model, coalesce(device_id, '-') as device_id,
-            any_value(os || coalesce(' ' || os_version, '')) as os,
+            coalesce(max(model), 'unknown') as model, coalesce(device_id, '-') as device_id,
+            max(os || coalesce(' ' || os_version, '')) as os,
             count(*) as runs, count(*) filter (where run_status = 'failed') as failures,
             case when runs >= 5 then failures / runs end as failure_rate
         from marts.recent_test_runs

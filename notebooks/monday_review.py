@@ -173,7 +173,7 @@ def _(chosen, last_day, of_what, published, summary, these_devices, these_runs, 
             from marts.test_flakiness
             where state = 'regressed' and {these_tests}
             union all
-            select 2, 'new failure', regexp_replace(left(any_value(example_message), 90), '\\s+', ' ', 'g'),
+            select 2, 'new failure', regexp_replace(left(max(example_message), 90), '\\s+', ' ', 'g'),
                 '../failures/?reason=' || failure_id,
                 format('in {{}} runs, and never before these 7 days', count(*)), count(*)
             from marts.recent_test_runs
@@ -210,17 +210,24 @@ def _(chosen, last_day, of_what, published, summary, these_devices, these_runs, 
         limit 20
         """,
     )
-    page.table(
-        "Needs attention" if attention.rows else "Nothing needs attention",
-        attention,
+    mo.vstack(
         [
-            Column("what", "what", is_short=True),
-            Column("which", "which", is_long=True, link="link"),
-            Column("why", "why"),
-        ],
-        says="At most four of a kind, the worst first.",
-        of=f"n = {summary['runs']:,} counted runs of {summary['tests']:,} tests; {of_what}, up to {summary['last_day']:%d %b %Y}.",
-        nothing="No test regressed, broke or is sure enough to be quarantined; nothing new fails; no device stands out.",
+            page.section("Needs attention"),
+            page.table(
+                f"{len(attention.rows)} things need somebody"
+                if attention.rows
+                else "Nothing needs attention",
+                attention,
+                [
+                    Column("what", "what", is_short=True),
+                    Column("which", "which", is_long=True, link="link"),
+                    Column("why", "why"),
+                ],
+                says="At most four of a kind, the worst first.",
+                of=f"n = {summary['runs']:,} counted runs of {summary['tests']:,} tests; {of_what}, up to {summary['last_day']:%d %b %Y}.",
+                nothing="No test regressed, broke or is sure enough to be quarantined; nothing new fails; no device stands out.",
+            ),
+        ]
     )
     return
 
@@ -283,7 +290,7 @@ def _(chosen, last_day, of_devices, published, these_devices):
         "idle",
         f"""
         select
-            coalesce(any_value(model), 'unknown') as model, device_id, any_value(os) as os,
+            coalesce(max(model), 'unknown') as model, device_id, max(os) as os,
             sum(busy_seconds) / nullif(sum(busy_seconds + idle_seconds), 0) as utilization,
             sum(busy_seconds) / 3600 as busy_hours, sum(reserved_idle_seconds) / 3600 as reserved_idle_hours
         from marts.device_utilization_daily

@@ -121,7 +121,11 @@ def hours_of_week(hours: pd.DataFrame) -> alt.TopLevelMixin:
         alt.Chart(hours)
         .mark_rect(cornerRadius=2)
         .encode(
-            x=alt.X("hour:O", title="hour (UTC)", axis=alt.Axis(labelAngle=0, labelOverlap=True, labelSeparation=4)),
+            x=alt.X(
+                "hour:O",
+                title="hour (UTC)",
+                axis=alt.Axis(labelAngle=0, labelOverlap=True, labelSeparation=4),
+            ),
             y=alt.Y("weekday:O", sort=alt.EncodingSortField("day_number"), title=None),
             color=alt.Color(
                 "utilization:Q",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import marimo
@@ -27,7 +29,7 @@ _INDEX = Markup("""<!doctype html>
 def serve(home: Path, port: int) -> None:
     """Until interrupted. Each opening of a notebook reads what is published under this home at that time."""
     os.environ["FLAKEHOUSE_HOME"] = str(home)
-    uvicorn.run(application(), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(application(), host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
 
 
 def application() -> Starlette:
@@ -37,9 +39,16 @@ def application() -> Starlette:
     for name in page.NOTEBOOKS:
         notebooks = notebooks.with_app(path=f"/{name}", root=str(FOLDER / f"{name}.py"))
     apps = notebooks.build()
-    return Starlette(
-        routes=[Route("/", _index), Mount("/", apps)], lifespan=lambda _: apps.router.lifespan_context(apps)
-    )
+    return Starlette(routes=[Route("/", _index), Mount("/", apps)], lifespan=lambda _: _ended(apps))
+
+
+@asynccontextmanager
+async def _ended(apps: Starlette) -> AsyncIterator[None]:
+    """Ends every open notebook with the server: each is a thread, which would keep the process alive."""
+    yield
+    for route in apps.routes:
+        if isinstance(route, Mount):
+            await route.app.state.session_manager.shutdown()
 
 
 def _index(_request: Request) -> HTMLResponse:
