@@ -55,6 +55,10 @@ class Judged:
 
 @pytest.fixture(scope="module")
 def judged(known_lab: KnownLab) -> list[Judged]:
+    return judge(known_lab)
+
+
+def judge(known_lab: KnownLab) -> list[Judged]:
     with known_lab.home.warehouse() as warehouse:
         rows = warehouse.sql(f"""
             with truth as (
@@ -142,7 +146,7 @@ def test_ninety_percent_intervals_hold_the_true_rate(judged: list[Judged], figur
         "flaky": [t for t in measured if 0 < t.rate_in_window < 1],
         "always fail": [t for t in measured if t.rate_in_window == 1],
     }
-    held = {kind: [t for t in tests if _holds(t)] for kind, tests in kinds.items()}
+    held = {kind: [t for t in tests if holds(t)] for kind, tests in kinds.items()}
     dependent = [t for t in measured if t.is_dependent]
     assert sum(map(len, held.values())) >= 0.88 * len(measured)
     assert len(held["flaky"]) >= 0.88 * len(kinds["flaky"])
@@ -151,7 +155,7 @@ def test_ninety_percent_intervals_hold_the_true_rate(judged: list[Judged], figur
         + ", ".join(f"{len(held[kind])} of {len(kinds[kind])} that {kind}" for kind in kinds).replace(
             "that flaky", "flaky"
         )
-        + f"; {sum(map(_holds, dependent))} of {len(dependent)} with dependent runs"
+        + f"; {sum(map(holds, dependent))} of {len(dependent)} with dependent runs"
     )
 
 
@@ -198,7 +202,7 @@ def test_regressions_of_the_week_are_true_ones(judged: list[Judged], figures: li
     figures.append(f"{len(found)} tests fail more in the last week, {len(true)} of them since a true change")
 
 
-def _holds(test: Judged) -> bool:
+def holds(test: Judged) -> bool:
     return test.low - 1e-12 <= test.rate_in_window <= test.high + 1e-12
 
 

@@ -7,23 +7,18 @@ flaky one that never or always fails, outages and broken builds aside. Tests who
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 import pytest
 
-from pipelines.lib import changepoints
 from tests.proofs.conftest import KnownLab
+from tests.proofs.some_models import build_models, query
+from tests.warehouse.fixture_lake import write_segments
 
-DBT_PROJECT = Path(__file__).parents[2] / "dbt"
 SIZES = (20, 50, 100, 200)
 BEFORE_SEGMENTS = ("fct_counted_runs", "fct_test_days")
 AFTER_SEGMENTS = (
@@ -101,12 +96,9 @@ def samples_of(known_lab: KnownLab, folder: Path) -> dict[int, list[Sample]]:
                 select * exclude (place, runs) replace (test_id || '/{size}' as test_id, test_run_id || '/{size}' as test_run_id)
                 from newest where place <= {size} and runs >= {size}
             """)
-    _dbt(folder, BEFORE_SEGMENTS)
-    with duckdb.connect(database, read_only=True) as aside:
-        table = changepoints.segments(lambda sql: aside.sql(sql).to_arrow_table())
-    (folder / "derived" / "test_segments").mkdir(parents=True)
-    pq.write_table(table, folder / "derived" / "test_segments" / "part.parquet")
-    _dbt(folder, AFTER_SEGMENTS)
+    build_models(database, *BEFORE_SEGMENTS)
+    write_segments(folder / "derived", lambda sql: query(database, sql))
+    build_models(database, *AFTER_SEGMENTS)
     with duckdb.connect(database, read_only=True) as aside:
         rows = aside.execute("""
             select split_part(runs.test_id, '/', 2)::int, any_value(truth.state), any_value(flakiness.state),
@@ -122,19 +114,6 @@ def samples_of(known_lab: KnownLab, folder: Path) -> dict[int, list[Sample]]:
     for size, true_state, state, verdicts, failed in rows:
         found[size].append(Sample(true_state == "flaky", list(zip(verdicts, failed, strict=True)), state))
     return found
-
-
-def _dbt(folder: Path, models: tuple[str, ...]) -> None:
-    command = [
-        *(str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "run", "--select", *models),
-        *("--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)),
-        *("--target-path", str(folder / "target"), "--log-path", str(folder / "target")),
-        *("--vars", json.dumps({"derived": str(folder / "derived")})),
-    ]
-    environment = os.environ | {"FLAKEHOUSE_BUILD_DB": str(folder / "flakehouse.duckdb")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.fail(f"dbt run failed\n{done.stdout[-4000:]}")
 
 
 def score(samples: list[Sample], rule: Callable[[Sample], bool]) -> tuple[int, int]:

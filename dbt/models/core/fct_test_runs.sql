@@ -22,14 +22,8 @@ outages as (
     where {{ is_touched('outage_date') }}
 ),
 
-device_chains as (
-    select distinct
-        connection,
-        scope_id as device_id,
-        outage_date,
-        chain_reaches_back_to,
-        chain_ended_at
-    from {{ ref('fct_outage_signals') }}
+signals as (
+    select * from {{ ref('fct_outage_signals') }}
     where scope = 'device' and {{ is_touched('outage_date') }}
 ),
 
@@ -74,11 +68,11 @@ failures_in_outages as (
 failures_in_doubt as (
     select distinct failure_places.test_run_id
     from failure_places
-    inner join device_chains
-        on failure_places.connection = device_chains.connection
-        and failure_places.device_id = device_chains.device_id
-        and failure_places.started_date = device_chains.outage_date
-        and failure_places.started_at between device_chains.chain_reaches_back_to and device_chains.chain_ended_at
+    inner join signals
+        on failure_places.connection = signals.connection
+        and failure_places.device_id = signals.scope_id
+        and failure_places.started_date = signals.outage_date
+        and failure_places.started_at between signals.chain_reaches_back_to and signals.chain_ended_at
 ),
 
 joined as (
