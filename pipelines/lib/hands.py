@@ -15,7 +15,7 @@ from pipelines.lib.intake import Intake
 from pipelines.lib.intake_process import IntakeProcess
 
 T = TypeVar("T")
-_LARGE = 8_000  # records: to take them lasts as long as to start processes
+_LARGE = 4_000  # records: to take them lasts as long as to start processes
 _PROCESSES = min(os.cpu_count() or 1, 4)
 _ROWS_OF_A_HANDFUL = 1 << 24  # more than come of the pages that are handed on together
 
@@ -40,6 +40,8 @@ class Hands:
         self._intake = intake
         self._here = _Hand(intake, thread)
         self._processes: list[_Hand] = []
+        # Where each parent is a request of its own, asking takes longer than taking.
+        self._may_have_processes = _PROCESSES > 1 and not intake.table.asked_by_parent
         self._records = 0
         self._sequence = secrets.randbits(61)  # those of two landings that share a journal must not meet
 
@@ -57,7 +59,7 @@ class Hands:
         hand.taken = asyncio.ensure_future(in_thread(hand.thread, hand.intake.add, pages, self._sequence))
         self._sequence += _ROWS_OF_A_HANDFUL
         self._records += sum(len(page.records) for page in pages)
-        if self._records > _LARGE and not self._processes and _PROCESSES > 1:
+        if self._may_have_processes and self._records > _LARGE and not self._processes:
             self._processes = [
                 _Hand(IntakeProcess(self._intake), ThreadPoolExecutor(1, "handing"))
                 for _ in range(_PROCESSES)

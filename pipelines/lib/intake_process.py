@@ -71,7 +71,8 @@ class IntakeProcess:
         try:
             answer = pickle.load(self._process.stdout)  # noqa: S301  our own
         except EOFError:
-            raise RuntimeError("a process that took part in a landing was killed") from None
+            what = "a process that took part in a landing was killed"
+            raise lake_files.LakeError(f"{what}; check the machine's memory, and try again") from None
         if isinstance(answer, Exception):
             raise answer
         return answer

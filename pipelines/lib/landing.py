@@ -27,7 +27,8 @@ from pipelines.lib.intake import REJECTED, ROWS, Buffer, Intake
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.merging import Merge, connect
 
-_RECORDS_WAITING = 500  # that came and are not taken yet; then the source waits
+_RECORDS_TOGETHER = 250  # are worth to be handed on; of small pages, many together
+_RECORDS_WAITING = 500  # that came and nobody is free to take; then the source waits
 _JOURNAL_SECONDS = 10.0  # of asking are lost at most when a run is killed
 
 
@@ -114,7 +115,7 @@ def _place(root: Path) -> Iterator[tuple[Path, Executor]]:
 
 
 async def _take(answer: Answer, intake: Intake, worker: Executor) -> None:
-    """Hands pages on as soon as somebody is free: those that came meanwhile together."""
+    """Hands pages on as soon as they are some and somebody is free."""
     kept_at = time.monotonic()
     came: list[Page] = []
     hands = Hands(intake, worker)
@@ -123,11 +124,9 @@ async def _take(answer: Answer, intake: Intake, worker: Executor) -> None:
             async for page in pages:
                 came.append(page)
                 is_kept_now = intake.table.asked_by_parent and time.monotonic() - kept_at > _JOURNAL_SECONDS
-                if (
-                    is_kept_now
-                    or hands.are_free
-                    or sum(len(each.records) for each in came) > _RECORDS_WAITING
-                ):
+                waiting = sum(len(each.records) for each in came)
+                are_enough = waiting >= _RECORDS_TOGETHER and hands.are_free
+                if is_kept_now or are_enough or waiting > _RECORDS_WAITING:
                     await hands.take(came)
                     came = []
                 if is_kept_now:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS
 from pipelines.lib import hands, intake_process, landing
 from pipelines.lib.answer import Answer, Page
-from tests.lib.landing_of import answer_of, commands_answer, land, rows, test
+from pipelines.lib.lake_files import LakeError
+from tests.lib.landing_of import answer_of, land, rows, test
 
 TABLES = ("test_executions", "platforms", "test_executions__rejected", "platforms__rejected")
 CANARY = "CANARY4711"
@@ -37,6 +37,7 @@ def large(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every answer is large."""
     monkeypatch.setattr(hands, "_LARGE", 0)
     monkeypatch.setattr(hands, "_PROCESSES", 2)
+    monkeypatch.setattr(landing, "_RECORDS_TOGETHER", 1)
     yield
     assert helpers_of(os.getpid()) == []
 
@@ -71,6 +72,7 @@ def test_it_comes_out_as_if_one_had_taken_it(tmp_path: Path, monkeypatch: pytest
     alone = land(tmp_path / "alone", answer_of(*PAGES))
     monkeypatch.setattr(hands, "_LARGE", 0)
     monkeypatch.setattr(hands, "_PROCESSES", 2)
+    monkeypatch.setattr(landing, "_RECORDS_TOGETHER", 1)
     started = []
     real = intake_process.IntakeProcess.__init__
     monkeypatch.setattr(
@@ -88,28 +90,8 @@ def test_it_comes_out_as_if_one_had_taken_it(tmp_path: Path, monkeypatch: pytest
     assert leftovers(tmp_path / "together") == []
 
 
-@pytest.mark.usefixtures("large")
-def test_commands_are_kept_in_the_journal_by_whoever_took_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(landing, "_JOURNAL_SECONDS", 0)
-    steps = [{"commands": [{"name": "open"}, {"name": "close"}, {"name": 5}]}]
-    tests = [(f"{n:02d}", steps) for n in range(30)]
-    kept = []
-
-    async def listed(answer: Answer) -> AsyncGenerator[Page]:
-        async for page in commands_answer(*tests).pages(answer):
-            yield page
-            kept.append(len([file for file in leftovers(tmp_path) if file.name.endswith("rows.arrow")]))
-
-    outcome = land(tmp_path, Answer(listed, commands_answer().asked_at), COMMANDS)["commands"]
-    assert (outcome.rows, outcome.rejected) == (60, 30)
-    assert kept[-1] >= 30, "each test was kept as soon as it had come"
-    assert leftovers(tmp_path) == []
-
-
 def _land_for_ever(lake: Path) -> None:
-    hands._LARGE, hands._PROCESSES = 0, 2
+    hands._LARGE, hands._PROCESSES, landing._RECORDS_TOGETHER = 0, 2, 1
 
     async def listed(_answer: Answer) -> AsyncGenerator[Page]:
         while True:
@@ -156,7 +138,7 @@ def test_a_process_that_is_killed_fails_the_landing_and_changes_nothing(tmp_path
             for helper in helpers_of(os.getpid()):
                 os.kill(helper, signal.SIGKILL)
 
-    with pytest.raises(RuntimeError, match="took part in a landing was killed"):
+    with pytest.raises(LakeError, match="took part in a landing was killed"):
         land(tmp_path, Answer(listed, answer_of().asked_at))
     assert rows(tmp_path, "test_executions") == before
     assert leftovers(tmp_path) == []
@@ -170,7 +152,7 @@ def test_what_goes_wrong_in_a_process_is_raised_here(tmp_path: Path) -> None:
             for folder in (tmp_path / ".landing" / "work").iterdir():
                 folder.rename(tmp_path / "elsewhere")
 
-    with pytest.raises(landing.lake_files.LakeError, match=r"\.landing/work/.*No such file"):
+    with pytest.raises(LakeError, match=r"\.landing/work/.*No such file"):
         land(tmp_path, Answer(listed, answer_of().asked_at))
 
 
