@@ -8,7 +8,7 @@ import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -19,6 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
+
+_PEAK_SECONDS = 0.02  # between looks at how much memory is used
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ def run(contender: Contender, url: str, folder: Path, asked: Any) -> Run:
     process.start()
     theirs.close()
     try:
-        return ours.recv()
+        peak = 0
+        while not ours.poll(_PEAK_SECONDS):
+            peak = max(peak, _peak_bytes(process.pid))
+        return replace(ours.recv(), peak_bytes=peak)
     except EOFError:
         raise RuntimeError(f"{contender.label} failed") from None
     finally:
@@ -130,7 +135,7 @@ def _run(contender: Contender, url: str, folder: Path, asked: Any, results: Conn
     importlib.import_module("pandas")  # pyarrow does so with its first array
     started, cpu = time.perf_counter(), _cpu_seconds()
     count = work(url, folder, asked)
-    results.send(Run(count, time.perf_counter() - started, _cpu_seconds() - cpu, _peak_bytes()))
+    results.send(Run(count, time.perf_counter() - started, _cpu_seconds() - cpu, 0))
 
 
 def _cpu_seconds() -> float:
@@ -138,7 +143,15 @@ def _cpu_seconds() -> float:
     return times.user + times.system + times.children_user + times.children_system
 
 
-def _peak_bytes() -> int:
-    """Of this process since it began; `ru_maxrss` would still know the one that started it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) << 10
+def _peak_bytes(process: int) -> int:
+    """Of a process and of those that it started and that live, each since it began.
+
+    `ru_maxrss` would still know whoever started it.
+    """
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+        own = int(status.split("VmHWM:")[1].split()[0]) << 10
+        started = [file.read_text() for file in Path(f"/proc/{process}/task").glob("*/children")]
+    except (OSError, IndexError):  # it has just ended
+        return 0
+    return own + sum(_peak_bytes(int(child)) for children in started for child in children.split())

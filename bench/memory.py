@@ -25,7 +25,7 @@ def main(
     runs = {count: _runs(count, rounds) for count in (small, executions)}
     peaks = {count: max(one.peak_bytes for one in of_one) for count, of_one in runs.items()}
     measuring.show(
-        "peak memory of one process that lands a day of test executions",
+        "peak memory, of all processes together, to land a day of test executions",
         ("test executions", "peak", "to the small day", "rate"),
         [
             [
