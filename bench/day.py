@@ -64,10 +64,24 @@ class Repeated:
     numbers: tuple[str, ...] = ()  # of builds: another round of the history has others
     rounds: int = 1  # a day: of what is looked at again and again
 
-    @property
-    def share_of(self) -> str | None:
-        """The id by which a share of the rows is taken: children with their parents."""
-        return self.ids[0] if self.ids else None
+    def is_taken(self, share: float) -> str:
+        """Children with their parents."""
+        return f"hash({self.ids[0]}) % 1000 < {share * 1000}" if self.ids else "true"
+
+    def columns(self) -> Iterator[str]:
+        """As on the day for which a row is taken; answered within that day."""
+        shift = "to_days(cast(wanted - cast(dt as date) as int))"
+        for name in self.ids:
+            yield f"{name} || '-' || round as {name}"
+        for name in self.times:
+            yield f"{name} + {shift} as {name}"
+        for name in self.numbers:
+            yield f"{name} + 100000 * (round + 1) as {name}"
+        if self.rounds > 1:
+            yield "cast(wanted as timestamptz) + to_hours(cast(number as int)) as _fetched_at"
+            yield f"{86_400 // self.rounds} as _interval_seconds"
+        else:
+            yield f"least(_fetched_at + {shift}, cast(wanted as timestamptz) + interval '23 hours 59 minutes') as _fetched_at"
 
 
 TABLES = (
@@ -149,77 +163,52 @@ def _added(folder: Path, lake: Path, days: int, share: float, added: int) -> Add
 def repeat(lake: Path, target: Path, days: int, share: float, ahead: int = 0) -> None:
     """`days` partitions up to the lake's last day, `ahead` days later, from as many days as the lake has."""
     last = max(_days_of(lake / "perfecto_reporting" / "test_executions"))
+    first_wanted, last_wanted = last + timedelta(days=ahead + 1 - days), last + timedelta(days=ahead)
     with duckdb.connect() as database:
-        database.execute("set timezone = 'UTC'")
+        database.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
         for table in TABLES:
-            _repeat_table(database, lake, target, table, last, days, share, ahead)
-        devices = lake / "perfecto_lab" / "devices"
-        for number in range(days):
-            _reserve(database, devices, target, last + timedelta(days=ahead - number))
-
-
-def _repeat_table(
-    database: duckdb.DuckDBPyConnection,
-    lake: Path,
-    target: Path,
-    table: Repeated,
-    last: date,
-    days: int,
-    share: float,
-    ahead: int,
-) -> None:
-    held = lake / table.source / table.table
-    on = _days_of(held)
-    for number in range(days):
-        wanted = last + timedelta(days=ahead - number)
-        round_, place = divmod(number - ahead, len(on))
-        origin = on[-1 - place]
-        for partition in held.glob(f"connection=*/dt={origin}"):
-            columns = ", ".join(_columns(table, round_, origin, wanted))
-            rows = f"where hash({table.share_of}) % 1000 < {share * 1000}" if table.share_of else ""
+            held = _days_of(lake / table.source / table.table)
+            span, behind = (held[-1] - held[0]).days + 1, (last - held[-1]).days
+            columns = ", ".join(table.columns())
+            database.execute(
+                f"""
+                create or replace temp view made as
+                select * replace ({columns}) from (
+                    select held.*, round, number, cast(dt as date) + cast({behind} - round * {span} as int) as wanted
+                    from read_parquet('{lake / table.source / table.table}/connection=*/dt=2*/*.parquet',
+                        hive_partitioning = true, hive_types_autocast = false, union_by_name = true) as held
+                    cross join range({-ahead}, {days // span + 2}) as rounds(round)
+                    cross join range({table.rounds}) as looks(number)
+                )
+                where wanted between date '{first_wanted}' and date '{last_wanted}' and {table.is_taken(share)}
+                """
+            )
             _write(
                 database,
-                f"select * replace ({columns}) from read_parquet('{partition}/*.parquet', hive_partitioning = false)"
-                f" cross join range({table.rounds}) as rounds(number) {rows}",
-                target / table.source / table.table / partition.parent.name / f"dt={wanted}",
+                "select * exclude (round, number, dt, wanted), wanted as dt from made",
+                target / table.source / table.table,
             )
+            if table.table == "devices":
+                _write(database, RESERVATIONS, target / "perfecto_lab" / "reservations")
 
 
-def _columns(table: Repeated, round_: int, origin: date, wanted: date) -> Iterator[str]:
-    """As on the wanted day; answered within that day."""
-    shift = f"interval ({(wanted - origin).days}) day"
-    for name in table.ids:
-        yield f"{name} || '-{round_}' as {name}"
-    for name in table.times:
-        yield f"{name} + {shift} as {name}"
-    for name in table.numbers:
-        yield f"{name} + {100_000 * (round_ + 1)} as {name}"
-    if table.rounds > 1:
-        yield f"timestamptz '{wanted}' + to_hours(number) as _fetched_at"
-        yield f"{86_400 // table.rounds} as _interval_seconds"
-    else:
-        yield f"least(_fetched_at + {shift}, timestamptz '{wanted} 23:59:00') as _fetched_at"
+RESERVATIONS = """
+    select distinct
+        device_id || '-' || wanted as id, device_id as resource_id, _fetched_at, _interval_seconds, connection,
+        cast(wanted as timestamptz) + interval 8 hour as start_time_millis,
+        cast(wanted as timestamptz) + interval 10 hour as end_time_millis,
+        wanted as dt
+    from made
+"""
+"""Each listed device for two hours of each day."""
 
 
-def _reserve(database: duckdb.DuckDBPyConnection, devices: Path, target: Path, day: date) -> None:
-    """Each listed device for two hours."""
-    newest = _days_of(devices)[-1]
-    for partition in devices.glob(f"connection=*/dt={newest}"):
-        _write(
-            database,
-            f"select distinct device_id || '-{day}' as id, device_id as resource_id,"
-            f" timestamptz '{day} 08:00:00' as start_time_millis, timestamptz '{day} 10:00:00' as end_time_millis,"
-            f" timestamptz '{day}' + to_hours(number) as _fetched_at, 3600 as _interval_seconds"
-            f" from read_parquet('{partition}/*.parquet', hive_partitioning = false) cross join range(24) as rounds(number)",
-            target / "perfecto_lab" / "reservations" / partition.parent.name / f"dt={day}",
-        )
-
-
-def _write(database: duckdb.DuckDBPyConnection, query: str, partition: Path) -> None:
-    partition.mkdir(parents=True)
-    rounds = "exclude (number)" if "select * replace" in query else ""
-    file = f"'{partition}/data.parquet' (format parquet, compression zstd)"
-    database.execute(f"copy (select * {rounds} from ({query})) to {file}")
+def _write(database: duckdb.DuckDBPyConnection, query: str, table: Path) -> None:
+    table.mkdir(parents=True, exist_ok=True)
+    database.execute(
+        f"copy ({query}) to '{table}'"
+        " (format parquet, compression zstd, partition_by (connection, dt), overwrite_or_ignore true)"
+    )
 
 
 def _days_of(table: Path) -> list[date]:
@@ -261,24 +250,21 @@ def _rows(folders: Folders) -> tuple[int, int, int, int]:
                 tested += facts
                 continue
             read += facts
-            if os.environ.get("BENCH_DAY_DETAIL"):
-                print(node["name"], scanned)
             if node["name"].startswith("fct_"):
                 written += _rows_made(database, node)
     return read, written, tested, daily
 
 
 def _query(folders: Folders, node: dict) -> str | None:
-    """What the build made of a model's or a test's text; none of what it did not build from facts."""
-    folder = folders.dbt_target / "compiled" / "flakehouse"
+    """What the last build made of a model's or a test's text; none of what reads no facts."""
     place = Path(node["original_file_path"])
-    if node["resource_type"] == "model" and node["fqn"][1] in ("core", "marts"):
-        compiled = folder / place
-    elif node["resource_type"] == "test":
-        compiled = folder / (place if place.suffix == ".sql" else place / node["path"])
-    else:
+    if node["resource_type"] == "test" and place.suffix != ".sql":
+        place /= node["path"]
+    elif node["resource_type"] != "test" and node["fqn"][1] not in ("core", "marts"):
         return None
-    return compiled.read_text() if compiled.exists() else None
+    compiled = folders.dbt_target.glob(f"*/compiled/flakehouse/{place}")
+    newest = max(compiled, key=lambda path: path.stat().st_mtime, default=None)
+    return newest.read_text() if newest else None
 
 
 def _scanned(database: duckdb.DuckDBPyConnection, query: str) -> dict[str, int]:
