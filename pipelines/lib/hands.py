@@ -76,8 +76,11 @@ class Hands:
             for name, of_table in taken.items():
                 self._intake.buffers[name].taken.add(of_table)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends the processes, whatever they are at."""
+        for hand in self._processes:
+            hand.intake.kill()
+        await asyncio.gather(*(hand.taken for hand in self._processes), return_exceptions=True)
         for hand in self._processes:
             hand.intake.close()
             hand.thread.shutdown()

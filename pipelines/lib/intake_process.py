@@ -50,9 +50,12 @@ class IntakeProcess:
         self._tell(None)
         return self._answer()
 
-    def close(self) -> None:
+    def kill(self) -> None:
+        """Whoever is telling it something is told that it has ended."""
         self._process.kill()
         self._process.wait()
+
+    def close(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):
                 pipe.close()

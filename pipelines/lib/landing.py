@@ -137,7 +137,7 @@ async def _take(answer: Answer, intake: Intake, worker: Executor) -> None:
             await hands.take(came)
             await hands.finish()
         finally:
-            hands.close()
+            await hands.close()
 
 
 def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) -> dict[str, Landed]:
