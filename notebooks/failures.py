@@ -69,17 +69,25 @@ def _(published, these_failures):
     failed = published.ask(
         "failed",
         f"""
+        with seen as (
+            select
+                failure_id, count(*) as failures,
+                count(*) filter (where outage_id is not null) as in_outages,
+                count(*) filter (where run_status = 'blocked') as blocked
+            from marts.recent_test_runs
+            where {these_failures}
+            group by failure_id
+        )
         select
-            count(*) as failures,
-            count(*) filter (where failure_id is null) as without_message,
-            count(*) filter (where outage_id is not null) as in_outages,
-            count(*) filter (where run_status = 'blocked') as blocked,
-            count(distinct runs.failure_id) as reasons,
-            count(distinct runs.failure_id) filter (where is_new) as new_reasons,
-            count(distinct runs.failure_id) filter (where is_reopened) as reopened_reasons
-        from marts.recent_test_runs as runs
-        left join marts.failure_reasons as reasons using (failure_id)
-        where {these_failures}
+            coalesce(sum(failures), 0)::bigint as failures,
+            coalesce(sum(failures) filter (where failure_id is null), 0)::bigint as without_message,
+            coalesce(sum(in_outages), 0)::bigint as in_outages,
+            coalesce(sum(blocked), 0)::bigint as blocked,
+            count(failure_id) as reasons,
+            count(*) filter (where is_new) as new_reasons,
+            count(*) filter (where is_reopened) as reopened_reasons
+        from seen
+        left join marts.failure_reasons using (failure_id)
         """,
     )
     summary = failed.rows[0]
@@ -150,20 +158,34 @@ def _(last_day, of_what, published, these_failures):
                     failure_id,
                     count(*) filter (where date > {last_day} - 7) as this_week,
                     count(*) filter (where date <= {last_day} - 7 and date > {last_day} - 14) as week_before,
-                    count(*) as failures, count(distinct test_id) as tests, count(distinct device_id) as devices
+                    count(*) as failures
                 from marts.recent_test_runs
                 where {these_failures} and failure_id is not null
+                group by failure_id
+                having this_week > 0
+            ),
+            first as (
+                select weeks.*
+                from weeks
+                inner join marts.failure_reasons using (failure_id)
+                where {chosen_ones}
+                order by this_week desc, weeks.failures desc, failure_id
+                limit 12
+            ),
+            reach as (
+                select failure_id, count(distinct test_id) as tests, count(distinct device_id) as devices
+                from marts.recent_test_runs
+                where {these_failures} and failure_id in (select failure_id from first)
                 group by failure_id
             )
             select
                 regexp_replace(left(example_message, 160), '\\s+', ' ', 'g') as message, '?reason=' || failure_id as link,
                 category, coalesce(failing_command, '-') as command, first_seen_at, this_week, week_before,
-                weeks.failures, weeks.tests, weeks.devices
-            from weeks
-            inner join marts.failure_reasons as reasons using (failure_id)
-            where {chosen_ones}
-            order by this_week desc, failures desc, failure_id
-            limit 12
+                first.failures, reach.tests, reach.devices
+            from first
+            inner join reach using (failure_id)
+            inner join marts.failure_reasons using (failure_id)
+            order by this_week desc, first.failures desc, failure_id
             """,
         )
 
@@ -178,7 +200,7 @@ def _(last_day, of_what, published, these_failures):
         number("tests", "tests", as_count),
         number("devices", "devices", as_count),
     ]
-    new = reasons("new_reasons", "(is_new or is_reopened) and this_week > 0")
+    new = reasons("new_reasons", "is_new or is_reopened")
     growing = reasons("growing_reasons", "not is_new and this_week >= 5 and this_week > 1.5 * week_before")
     _of = f"n stands in each line; {of_what}."
     mo.vstack(
@@ -210,16 +232,21 @@ def _(of_what, published, these_failures):
     concentrated = published.ask(
         "concentrated",
         f"""
+        with first as (
+            select *, '?reason=' || failure_id as link
+            from marts.failure_concentrations
+            where is_concentrated and occurrences >= 5 and lift_low > 1.5
+                and failure_id in (select failure_id from marts.recent_test_runs where {these_failures})
+            order by occurrences - expected_occurrences desc, failure_id, dimension, value
+            limit 15
+        )
         select
-            dimension, value, regexp_replace(left(example_message, 120), '\\s+', ' ', 'g') as message,
-            '?reason=' || failure_id as link, found.occurrences, found.failure_occurrences, found.expected_occurrences,
-            lift, format('{{:.1f}} to {{:.1f}}', lift_low, lift_high) as interval
-        from marts.failure_concentrations as found
-        inner join marts.failure_reasons as reasons using (failure_id)
-        where is_concentrated and found.occurrences >= 5 and lift_low > 1.5
-            and failure_id in (select failure_id from marts.recent_test_runs where {these_failures})
-        order by found.occurrences - expected_occurrences desc, failure_id, dimension, value
-        limit 15
+            dimension, value, regexp_replace(left(example_message, 120), '\\s+', ' ', 'g') as message, link,
+            first.occurrences, failure_occurrences, expected_occurrences, lift,
+            format('{{:.1f}} to {{:.1f}}', lift_low, lift_high) as interval
+        from first
+        inner join marts.failure_reasons using (failure_id)
+        order by first.occurrences - expected_occurrences desc, failure_id, dimension, value
         """,
     )
     page.table(
@@ -246,16 +273,20 @@ def _(published, these_failures):
     seen = published.ask(
         "reasons",
         f"""
+        with first as (
+            select failure_id, count(*) as failures
+            from marts.recent_test_runs
+            where {these_failures} and failure_id is not null
+            group by failure_id
+            order by failures desc, failure_id
+            limit 300
+        )
         select
-            regexp_replace(left(max(example_message), 110), '\\s+', ' ', 'g')
-                || '  (' || count(*) || ', ' || left(failure_id, 6) || ')' as reason,
+            regexp_replace(left(example_message, 110), '\\s+', ' ', 'g') || '  (' || failures || ', ' || left(failure_id, 6) || ')' as reason,
             failure_id
-        from marts.recent_test_runs
+        from first
         inner join marts.failure_reasons using (failure_id)
-        where {these_failures}
-        group by failure_id
-        order by count(*) desc, failure_id
-        limit 300
+        order by failures desc, failure_id
         """,
     )
     _options = {row["reason"]: row["failure_id"] for row in seen.rows}

@@ -8,7 +8,7 @@ with app.setup:
     import marimo as mo
 
     from pipelines.notebooks import charts, page
-    from pipelines.notebooks.filters import ALL, condition, in_words, literal
+    from pipelines.notebooks.filters import ALL, condition, in_words, literal, one_of
     from pipelines.notebooks.warehouse import opened
     from pipelines.report.answers import as_count, as_hours, as_minutes, as_share, as_time
     from pipelines.report.layout import Card, Column, number
@@ -58,7 +58,7 @@ def _(filters):
     chosen = filters.value
     these_runs = condition(chosen, connection="connection", project="project_name", team="team", system="os")
     # Tests that ran in the choice; each keeps the rate of all of its runs.
-    these_tests = f"test_id in (select test_id from marts.recent_test_runs where {these_runs})"
+    these_tests = one_of("test_id", "marts.recent_test_runs", these_runs)
     of_what = in_words(chosen, "connection", "project", "team", "system")
     return chosen, of_what, these_runs, these_tests
 
@@ -116,10 +116,8 @@ def _(published, these_tests):
 
 
 @app.cell
-def _(chosen, of_what, published, these_tests):
-    _tests = "true"
-    if chosen["team"] != "all" or chosen["system"] != "all":
-        _tests = these_tests
+def _(chosen, of_what, published):
+    _tests = one_of("test_id", "marts.recent_test_runs", condition(chosen, team="team", system="os"))
     _where = condition(chosen, connection="connection", project="project_name")
     trend = published.ask(
         "trend",
@@ -328,15 +326,20 @@ def _(published, test):
     evidence = published.ask(
         "evidence",
         f"""
+        with latest as (
+            select role, runs.*
+            from marts.test_flakiness_evidence as evidence
+            inner join marts.recent_test_runs as runs using (test_run_id)
+            where evidence.test_id = {literal(test.value)} and runs.test_id = {literal(test.value)}
+            order by runs.started_at desc, test_run_id
+            limit 15
+        )
         select
-            runs.started_at, evidence.role, coalesce(runs.build_name, '-') as build, coalesce(runs.model, '-') as model,
-            runs.run_status, coalesce(regexp_replace(left(runs.message_head, 140), '\\s+', ' ', 'g'), '-') as message,
-            runs.report_url, case when runs.report_url is null then '-' else 'report' end as report
-        from marts.test_flakiness_evidence as evidence
-        inner join marts.recent_test_runs as runs using (test_run_id)
-        where evidence.test_id = {literal(test.value)}
-        order by runs.started_at desc
-        limit 15
+            started_at, role, coalesce(build_name, '-') as build, coalesce(model, '-') as model, run_status,
+            coalesce(regexp_replace(left(message_head, 140), '\\s+', ' ', 'g'), '-') as message,
+            report_url, case when report_url is null then '-' else 'report' end as report
+        from latest
+        order by started_at desc, test_run_id
         """,
     )
     page.table(

@@ -7,7 +7,7 @@ with app.setup:
     import marimo as mo
 
     from pipelines.notebooks import charts, page
-    from pipelines.notebooks.filters import ALL, condition, in_words
+    from pipelines.notebooks.filters import ALL, condition, in_words, one_of
     from pipelines.notebooks.warehouse import opened
     from pipelines.report import questions
     from pipelines.report.answers import as_count, as_day, as_hours, as_share
@@ -53,7 +53,7 @@ def _(published):
 def _(filters):
     chosen = filters.value
     these_runs = condition(chosen, connection="connection", project="project_name", team="team", system="os")
-    these_tests = f"test_id in (select test_id from marts.recent_test_runs where {these_runs})"
+    these_tests = one_of("test_id", "marts.recent_test_runs", these_runs)
     these_devices = condition(chosen, connection="connection", system="os")
     of_what = in_words(chosen, "connection", "project", "team", "system")
     of_devices = in_words(chosen, "connection", "system")
@@ -166,21 +166,28 @@ def _(chosen, last_day, of_what, published, summary, these_devices, these_runs, 
     attention = published.ask(
         "attention",
         f"""
-        with found as (
+        with new_failures as (
+            select failure_id, count(*) as failures
+            from marts.recent_test_runs
+            where run_status in ('failed', 'blocked') and date > {last_day} - 7 and {these_runs}
+                and failure_id in (select failure_id from marts.failure_reasons where is_new)
+            group by failure_id
+            having failures >= 3
+            order by failures desc, failure_id
+            limit 4
+        ),
+        found as (
             select 1 as place, 'regressed' as what, test_name as which, '../flakiness/?test=' || test_id as link,
                 format('{{}} of {{}} runs failed; it changed after {{}}', failures, runs, strftime(changed_after, '%d %b')) as why,
                 failures as weight
             from marts.test_flakiness
             where state = 'regressed' and {these_tests}
             union all
-            select 2, 'new failure', regexp_replace(left(max(example_message), 90), '\\s+', ' ', 'g'),
+            select 2, 'new failure', regexp_replace(left(example_message, 90), '\\s+', ' ', 'g'),
                 '../failures/?reason=' || failure_id,
-                format('in {{}} runs, and never before these 7 days', count(*)), count(*)
-            from marts.recent_test_runs
+                format('in {{}} runs, and never before these 7 days', failures), failures
+            from new_failures
             inner join marts.failure_reasons using (failure_id)
-            where is_new and {these_runs}
-            group by failure_id
-            having count(*) >= 3
             union all
             select 3, 'broken', test_name, '../flakiness/?test=' || test_id,
                 format('all of {{}} runs failed', runs), runs
@@ -358,20 +365,27 @@ def _(last_day, of_what, published, these_runs):
         with weeks as (
             select
                 failure_id, count(*) filter (where date > {last_day} - 7) as this_week,
-                count(*) filter (where date <= {last_day} - 7 and date > {last_day} - 14) as week_before,
-                count(distinct test_id) as tests
+                count(*) filter (where date <= {last_day} - 7) as week_before
             from marts.recent_test_runs
-            where run_status in ('failed', 'blocked') and failure_id is not null and {these_runs}
+            where run_status in ('failed', 'blocked') and failure_id is not null and date > {last_day} - 14 and {these_runs}
+            group by failure_id
+            having this_week >= 5 and this_week > 1.5 * week_before
+            order by this_week - week_before desc, failure_id
+            limit 6
+        ),
+        reach as (
+            select failure_id, count(distinct test_id) as tests
+            from marts.recent_test_runs
+            where failure_id in (select failure_id from weeks) and {these_runs}
             group by failure_id
         )
         select
             regexp_replace(left(example_message, 140), '\\s+', ' ', 'g') as message, '../failures/?reason=' || failure_id as link,
-            category, first_seen_at, this_week, week_before, weeks.tests
+            category, first_seen_at, this_week, week_before, reach.tests
         from weeks
-        inner join marts.failure_reasons as reasons using (failure_id)
-        where this_week >= 5 and this_week > 1.5 * week_before
+        inner join reach using (failure_id)
+        inner join marts.failure_reasons using (failure_id)
         order by this_week - week_before desc, failure_id
-        limit 6
         """,
     )
     _totals = by_category.data.groupby("category")["occurrences"].sum()

@@ -13,6 +13,11 @@ def condition(choices: Mapping[str, str | None], **columns: str) -> str:
     return " and ".join(f"{column} = {literal(value)}" for column, value in made) or "true"
 
 
+def one_of(column: str, table: str, made: str) -> str:
+    """`column in (select column from table where made)`; `true` where nothing was chosen."""
+    return made if made == "true" else f"{column} in (select {column} from {table} where {made})"  # noqa: S608
+
+
 def literal(text: str | None) -> str:
     return "null" if text is None else "'" + text.replace("'", "''") + "'"
 
