@@ -32,7 +32,7 @@ from pipelines.lib.runs import PARENT_SEQUENCE, SEQUENCE
 _BATCH_ROWS = 1_024
 _BATCH_BYTES = 4 << 20
 _REFUSED_ROWS = 16_384
-_RUN_BYTES = 32 << 20  # of finished batches per table; beyond, they become a run on the disk
+_RUN_BYTES = 24 << 20  # of finished batches per table; beyond, they become a run on the disk
 _DRIFT_BUDGET = 1_000  # records per answer that are looked through for undeclared fields
 ROWS, REJECTED = f"rows{runs.SUFFIX}", "rejected.parquet"  # how files in a journal end
 NOT_AVAILABLE = "not_available"  # flag of a row that says: the source has nothing (any more) on this parent
