@@ -5,14 +5,13 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from pipelines.report.charts import NAMES
+from pipelines.report.charts import LEGEND, NAMES
 from pipelines.report.theme import BLUE, GREY, INK, ORANGE, RED, SKY
 
 _DAY = alt.X(
     "yearmonthdate(date):T", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True, labelSeparation=8)
 )
 _DATE = alt.Tooltip("yearmonthdate(date):T", title="day", format="%a %d %b %Y")
-_LEGEND = alt.Legend(columns=alt.ExprRef("containerSize()[0] < 500 ? 2 : 0"))
 _SHARE = alt.Axis(format=".0%", tickCount=5)
 
 
@@ -55,7 +54,7 @@ def ranking(tests: pd.DataFrame) -> alt.TopLevelMixin:
         y=alt.Y("test:N", sort=order, title=None, axis=NAMES),
         color=alt.Color(
             "kind:N",
-            legend=_LEGEND,
+            legend=LEGEND,
             scale=alt.Scale(domain=["quarantine", "bound to a device", "other"], range=[RED, ORANGE, BLUE]),
         ),
         tooltip=[
@@ -97,7 +96,7 @@ def history(builds: pd.DataFrame) -> alt.TopLevelMixin:
             x=alt.X("started_at:T", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True)),
             y=alt.Y("device:N", sort=order, title=None, axis=NAMES),
             color=alt.Color(
-                "result:N", legend=_LEGEND, scale=alt.Scale(domain=names, range=list(_RESULTS.values()))
+                "result:N", legend=LEGEND, scale=alt.Scale(domain=names, range=list(_RESULTS.values()))
             ),
             shape=alt.Shape(
                 "result:N", scale=alt.Scale(domain=names, range=["circle", "diamond", "triangle-up"])
@@ -177,7 +176,7 @@ def activities(shares: pd.DataFrame) -> alt.TopLevelMixin:
             color=alt.Color(
                 "activity:N",
                 sort=names,
-                legend=_LEGEND,
+                legend=LEGEND,
                 scale=alt.Scale(domain=names, range=list(_ACTIVITIES.values())),
             ),
             order=alt.Order("place:Q"),
@@ -198,7 +197,7 @@ def ratios(
     order = list(rows[name])
     base = alt.Chart(rows).encode(
         y=alt.Y(f"{name}:N", sort=order, title=None, axis=NAMES),
-        color=alt.Color(f"{flag}:N", legend=_LEGEND, scale=alt.Scale(domain=list(words), range=[RED, GREY])),
+        color=alt.Color(f"{flag}:N", legend=LEGEND, scale=alt.Scale(domain=list(words), range=[RED, GREY])),
         tooltip=[
             alt.Tooltip(f"{name}:N", title="of"),
             alt.Tooltip(f"{ratio}:Q", title=title, format=".2f"),

@@ -71,9 +71,8 @@ def choices(filters: Any) -> mo.Html:
 
 def cards(shown: Sequence[tuple[Answer, Sequence[Card]]]) -> mo.Html:
     """The numbers that deserve to be large."""
-    template = parts.environment().get_template("parts.html.j2").module
     answers: dict[str, Answer] = {answer.question.name: answer for answer, _ in shown}
-    laid = template.cards([card for _, of_answer in shown for card in of_answer], answers)
+    laid = _parts().cards([card for _, of_answer in shown for card in of_answer], answers)
     return _html(
         laid + Markup("<div class='hows'>{}</div>").format(Markup("").join(map(_how, answers.values())))
     )
@@ -104,8 +103,7 @@ def table(
     heading = _heading(answer, title)
     if not answer.rows:
         return _html(heading + Markup("<p class='says'>{}</p>").format(nothing) + _how(answer))
-    template = parts.environment().get_template("parts.html.j2").module
-    laid = template.table(Table(title, answer.question, columns), answer)
+    laid = _parts().table(Table(title, answer.question, columns), answer)
     return _html(heading + _says(says, of) + laid + _how(answer))
 
 
@@ -147,7 +145,12 @@ def _says(says: str, of: str) -> Markup:
 
 
 def _how(answer: Answer) -> Markup:
-    return parts.environment().get_template("parts.html.j2").module.how(answer)
+    return _parts().how(answer)
+
+
+@cache
+def _parts() -> Any:
+    return parts.environment().get_template("parts.html.j2").module
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -37,7 +38,7 @@ class Answer:
     question: Question
     data: pd.DataFrame
 
-    @property
+    @cached_property
     def rows(self) -> list[Row]:
         """The rows as Python values; what is missing is None."""
         objects = self.data.astype(object).where(self.data.notna(), None)

@@ -27,6 +27,9 @@ def as_svg(chart: alt.TopLevelMixin) -> str:
 NAMES = alt.Axis(labelLimit=alt.ExprRef("containerSize()[0] < 500 ? 130 : 300"))
 """Names of tests and devices: shortened on a telephone."""
 
+LEGEND = alt.Legend(columns=alt.ExprRef("containerSize()[0] < 500 ? 2 : 0"))
+"""In several lines on a telephone."""
+
 _DAY = alt.X("yearmonthdate(date):T", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True))
 
 
@@ -87,7 +90,7 @@ def failures_by_category(days: pd.DataFrame) -> alt.TopLevelMixin:
         .encode(
             x=_DAY,
             y=alt.Y("occurrences:Q", title="failed runs"),
-            color=alt.Color("category:N", scale=colours, sort=known),
+            color=alt.Color("category:N", scale=colours, sort=known, legend=LEGEND),
             order=alt.Order("category:N"),
         )
         .properties(width=WIDTH, height=200)
