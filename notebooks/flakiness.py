@@ -139,7 +139,7 @@ def _(chosen, of_what, published):
         """,
     )
     _runs, _mixed = (int(trend.data[column].sum()) for column in ("runs", "mixed_builds"))
-    _of = f"n = {_runs:,} counted runs of {of_what}, {chosen['days']} days."
+    _of = f"n = {_runs:,} counted runs of {of_what}, last {chosen['days']} days."
     mo.vstack(
         [
             page.section("Is it getting better?"),

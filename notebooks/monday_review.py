@@ -88,7 +88,7 @@ def _(last_day, published, these_devices, these_runs, these_tests):
         )
         select
             {last_day} as last_day,
-            count(*) filter (where is_this_week) as runs,
+            count(*) filter (where is_this_week) as week_runs,
             count(*) filter (where is_this_week and is_failure) / nullif(count(*) filter (where is_this_week), 0) as failure_rate,
             count(*) filter (where not is_this_week and is_failure) / nullif(count(*) filter (where not is_this_week), 0) as failure_rate_before
         from weeks
