@@ -170,20 +170,22 @@ class Notebook:
         self.page = context.new_page()
         self.page.on("websocket", lambda socket: socket.on("framereceived", self._count))
         self.page.goto(url)
-        self.ready_at = self._ready(lambda: self.runs > 0)
+        self.ready_at = self._ready(lambda: self.runs > 0 and bool(self._drawn()))
 
     def _count(self, frame: str | bytes) -> None:
         self.runs += '"completed-run"' in (frame if isinstance(frame, str) else frame.decode())
 
+    def _drawn(self) -> str:
+        charts = self.page.locator(".vega-embed svg")
+        return "".join(charts.evaluate_all("all => all.map(each => each.outerHTML)"))
+
     def _ready(self, has_run: Callable[[], bool]) -> float:
-        """When it was first seen as it then stays for three looks."""
+        """When it was first seen as it then stays for six looks."""
         seen, since, looks = "", time.perf_counter(), 0
-        while looks < 3:
+        while looks < 6:
             self.page.wait_for_timeout(50)
-            now = "".join(
-                self.page.locator(".vega-embed svg").evaluate_all("all => all.map(each => each.outerHTML)")
-            )
-            if now != seen or not now or not has_run():
+            now = self._drawn()
+            if now != seen or not has_run():
                 seen, since, looks = now, time.perf_counter(), 0
             else:
                 looks += 1

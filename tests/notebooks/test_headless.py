@@ -15,6 +15,7 @@ from pipelines.notebooks.page import NOTEBOOKS
 from pipelines.notebooks.serving import FOLDER
 from pipelines.notebooks.warehouse import NothingPublishedError, Published, TooManyRowsError, opened
 from pipelines.report.answers import Answer, Question
+from tests.proofs.conftest import Home
 from tests.proofs.test_report import Page, says
 
 
@@ -111,3 +112,8 @@ def test_what_was_chosen_stands_in_the_query_as_it_is() -> None:
     assert made == "project_name = 'O''Hara; drop'"
     assert condition(choices, team="team") == "true"
     assert duckdb.sql(f"select {literal(choices['project'])}").fetchall() == [("O'Hara; drop",)]
+
+
+def test_without_a_warehouse_the_next_command_is_named(tmp_path: Path) -> None:
+    said = Home(tmp_path, tmp_path / "connections.toml").flakehouse("notebooks", expect=1)
+    assert said.endswith("no warehouse is published yet; run `flakehouse build`\n")
