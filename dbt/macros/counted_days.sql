@@ -7,7 +7,7 @@
     {% set touched = touched_days() %}
     {% if touched is none %}{% do return('') %}{% endif %}
     {% do run_query("
-        create or replace table build.counted_days as
+        create table if not exists build.counted_days as
         with before as (select * from " ~ this ~ " where " ~ is_one_of_days('started_date', touched) ~ "),
         builds as (
             select build_key as build_id from before
@@ -35,7 +35,7 @@
         select day from next_days
     ") %}
     {% do run_query("
-        create or replace table build.counted_read_days as
+        create table if not exists build.counted_read_days as
         select day from build.counted_days
         union
         select other_days.date as day

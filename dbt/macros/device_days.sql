@@ -12,7 +12,7 @@
 {% macro note_reservation_days() %}
     {% if not (execute and is_continued()) or touched_days() is none %}{% do return('') %}{% endif %}
     {% do run_query("
-        create or replace table build.reservation_days as
+        create table if not exists build.reservation_days as
         with observed as (
             select connection, reservation_id, dt from " ~ ref('fct_reservation_observations') ~ "
         ),
@@ -52,7 +52,7 @@
     {% set described_now = 'select ' ~ described ~ ' from ' ~ ref('dim_devices') %}
     {% set described_before = 'select ' ~ described ~ ' from build.devices_before' %}
     {% do run_query("
-        create or replace table build.device_days as
+        create table if not exists build.device_days as
         with known as (
             select
                 coalesce(days.date, before.date) as day,

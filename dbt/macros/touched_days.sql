@@ -78,10 +78,10 @@
 {% endmacro %}
 
 {# What a model's table has of the build before, as build.<name>. Called where the model's text begins: dbt compiles it
-   before anything is made anew. #}
+   before anything is made anew. Noted once a build: where a step of it is run again, the table is no longer as it was. #}
 {% macro note_before(name, condition='true') %}
     {% if execute and model.resource_type == 'model' and touched_days() is not none %}
-        {% do run_query('create or replace table build.' ~ name ~ ' as select * from ' ~ this ~ ' where ' ~ condition) %}
+        {% do run_query('create table if not exists build.' ~ name ~ ' as select * from ' ~ this ~ ' where ' ~ condition) %}
     {% endif %}
 {% endmacro %}
 

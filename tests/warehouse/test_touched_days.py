@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.defs.warehouse import beginning
+from pipelines.defs.warehouse import beginning, touched
 from pipelines.defs.warehouse.folders import Folders
+from pipelines.defs.warehouse.project import PROJECT
 from pipelines.defs.warehouse.publish import publish
 
 from .lake_writer import write_rows, write_schema_files
@@ -149,6 +151,24 @@ def test_what_a_failed_build_left_is_thrown_away(builds: Builds) -> None:
     assert begun.touched_days == march(6)
     with duckdb.connect(builds.folders.build_database) as database:
         assert database.sql("from core.built").fetchall() == [(1,)]
+
+
+def test_what_models_noted_of_a_build_is_gone_when_the_next_one_begins(builds: Builds) -> None:
+    macros = "".join(file.read_text() for file in (PROJECT / "macros").glob("*.sql"))
+    models = "".join(file.read_text() for file in (PROJECT / "models").rglob("*.sql"))
+    noted = {
+        *re.findall(r"create table if not exists build\.(\w+)", macros),
+        *re.findall(r"note_before\('(\w+)'", macros + models),
+    }
+    assert noted == set(touched.NOTED)
+    builds.publish()
+    with duckdb.connect(builds.folders.published) as database:
+        for table in noted:
+            database.execute(f"create table build.{table} as select 1 as one")
+    builds.begin()
+    with duckdb.connect(builds.folders.build_database) as database:
+        kept = database.sql("select table_name from duckdb_tables() where schema_name = 'build'").fetchall()
+    assert noted.isdisjoint(name for (name,) in kept)
 
 
 def test_every_row_is_tested_once_a_week(builds: Builds) -> None:

@@ -26,6 +26,18 @@ PARTITION = "source_name, table_name, connection, dt"
 TIMES = {("hcl_test_server", "executions"): "coalesce(completion_date, start_date)"}
 """When a record happened, where no one column says it; `day_of` of the contract does for the others."""
 
+NOTED = (
+    "counted_days",
+    "counted_read_days",
+    "device_days",
+    "reservation_days",
+    "devices_before",
+    "failures_before",
+    "reservations_before",
+    "sightings_before",
+)
+"""What models note of a build, once, before they make anything anew (`dbt/macros`): the next build begins without."""
+
 CHANGED = f"""
     select {PARTITION} from build.lake_partitions anti join partitions using ({PARTITION}, fingerprint)
     union
@@ -49,6 +61,8 @@ def note_everything(database: duckdb.DuckDBPyConnection, lake: Path, partitions:
 
 def note_changes(database: duckdb.DuckDBPyConnection, lake: Path, partitions: pa.Table) -> list[date]:
     """The days to make anew in a copy of the last build, as `build.touched_days`; `build.read_days` are read for them."""
+    for table in NOTED:
+        database.execute(f"drop table if exists build.{table}")
     database.execute(f"create temp table changed as {CHANGED}")
     _read_keys(database, lake)
     database.execute("create or replace table build.read_days as select distinct dt as day from changed")
