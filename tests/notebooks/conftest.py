@@ -85,9 +85,12 @@ def _wait_for(url: str, server: subprocess.Popen[Any], log: Path) -> None:
     pytest.fail(f"nothing answers at {url}\n{log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium, which reaches for nothing by itself."""
+    """Debian's Chromium, which reaches for nothing by itself.
+
+    For a module, not the session: as long as it runs, its event loop is this thread's, and no other test can have one.
+    """
     if CHROMIUM is None:
         if os.environ.get("FLAKEHOUSE_REQUIRE_ALL") == "1":
             pytest.fail("needs Chromium: apt-get install chromium")
