@@ -133,7 +133,8 @@ def _(chosen, of_what, published, these_days, these_devices):
             limit 30
         )
         select coalesce(max(model) || '  ' || right(device_id, 6), device_id) as device, date,
-            any_value(utilization) as utilization, any_value(busy_seconds) / 3600 as busy_hours,
+            any_value(utilization) filter (where unobserved_seconds <= observed_seconds / 2) as utilization,
+            any_value(busy_seconds) / 3600 as busy_hours,
             any_value(test_runs) as test_runs
         from marts.device_utilization_daily
         inner join busiest using (connection, device_id)
@@ -150,7 +151,7 @@ def _(chosen, of_what, published, these_days, these_devices):
                 f"{' '.join(_top.split())} was the busiest" if calendar.rows else "No device was used",
                 calendar,
                 calendar_chart(calendar.data) if calendar.rows else None,
-                says="A device per line, a day per column: the busy share of its available time. The thirty busiest.",
+                says="A device per line, a day per column: the busy share of its available time. The thirty busiest; blank where most of the day was not observed.",
                 of=f"n = {len(calendar.rows):,} device-days; {of_what}, last {chosen['days']} days.",
                 nothing="No device of this choice was seen in these days.",
             ),

@@ -147,5 +147,9 @@ def _where_to_go(out: Console, home: Path, published: Path, seconds: float) -> N
     query = "select test_name, state, flake_rate from marts.test_flakiness"
     python = f"import duckdb; duckdb.connect('{shown_file}', read_only=True).sql('{query}').show()"
     out.print(f'  .venv/bin/python -c "{python}"', soft_wrap=True)
-    out.print("  make dev       the graph, its runs and checks in a browser; materialise a day yourself")
-    out.print("  README.md      your own systems: copy connections.example.toml to connections.toml")
+    for command, what in (
+        ("make notebooks", "the Monday review, and three pages on which to ask further"),
+        ("make dev", "the graph, its runs and checks in a browser; materialise a day yourself"),
+        (".venv/bin/flakehouse init", "your own systems; docs/first-hour.md leads through it"),
+    ):
+        out.print(f"  {command:<29}{what}")

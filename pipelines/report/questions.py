@@ -231,7 +231,8 @@ CALENDAR = Question(
         order by sum(busy_seconds) desc, device_id
         limit 30
     )
-    select coalesce(any_value(model) || '  ', '') || right(device_id, 6) as device, date, any_value(utilization) as utilization
+    select coalesce(any_value(model) || '  ' || right(device_id, 6), device_id) as device, date,
+        any_value(utilization) filter (where unobserved_seconds <= observed_seconds / 2) as utilization
     from marts.device_utilization_daily
     inner join busiest using (connection, device_id), last
     where date > last.day - 28

@@ -177,7 +177,7 @@ SECTIONS = (
                 "Calendar",
                 questions.CALENDAR,
                 charts.calendar,
-                says="The thirty busiest devices of the last 28 days; the share of their available time in which they were in use.",
+                says="The thirty busiest devices of the last 28 days; the share of their available time in which they were in use. Blank where most of the day was not observed.",
             ),
             Figure(
                 "Most devices busy at once",
