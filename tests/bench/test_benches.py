@@ -24,7 +24,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list
 
 
 @pytest.mark.parametrize(
-    "contender", [executions.OURS, executions.LIMIT, executions.DLT], ids=lambda c: c.label
+    "contender",
+    [executions.OURS, executions.LIMIT, executions.LIMIT_BY_AIOHTTP, executions.DLT],
+    ids=lambda c: c.label,
 )
 def test_every_contender_lands_every_execution(
     served: tuple[str, list[str]], tmp_path: Path, contender: Contender
