@@ -95,6 +95,7 @@ class Connection(BaseModel):
     requests_per_second: PositiveFloat | None = None
     timeout_seconds: PositiveFloat = 60
     snapshot_every_minutes: PositiveInt = 5
+    read_every_minutes: PositiveInt = 60  # the days that may have changed
 
 
 class PerfectoConnection(Connection):

@@ -44,7 +44,8 @@ def test_a_value_comes_from_the_environment_and_defaults_are_those_of_the_interf
     acme = parsed({"perfecto": {"acme": PERFECTO}}).perfecto["acme"]
     assert acme.token.get_secret_value() == CANARY
     assert acme.app_url == "https://acme.app.perfectomobile.com"
-    assert (acme.verify_tls, acme.snapshot_every_minutes, acme.commands) == (True, 5, "all")
+    assert (acme.verify_tls, acme.commands) == (True, "all")
+    assert (acme.snapshot_every_minutes, acme.read_every_minutes) == (5, 60)
 
 
 @pytest.mark.parametrize(

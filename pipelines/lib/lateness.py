@@ -6,7 +6,7 @@ old days makes nothing fresher.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,6 @@ from pipelines.lib import landings
 from pipelines.lib.contract import Table
 from pipelines.lib.ingest_partitions import ONLY_CHANGES
 
-WINDOW_LATE = timedelta(hours=3)  # they are read every hour
 ROUNDS_LATE = 3  # as long as a device's state holds (docs/how-numbers-are-computed.md)
 LEAST_LATE = timedelta(minutes=15)
 ROUNDS_OF_A_GAP = 2
@@ -85,8 +84,8 @@ class Gone:
         )
 
 
-def late(lake: str | Path, table: Table, connections: Sequence[str], now: datetime) -> list[Late]:
-    """Connections of which the table is late."""
+def late(lake: str | Path, table: Table, read_every: Mapping[str, timedelta], now: datetime) -> list[Late]:
+    """Connections of which the table is late; `read_every`: how often each one's days are read."""
     rows = landings.rows(
         lake,
         now.date() - KNOWN_FOR,
@@ -102,13 +101,12 @@ def late(lake: str | Path, table: Table, connections: Sequence[str], now: dateti
     )
     known = {row[0]: row[1:] for row in rows}
     found = []
-    for connection in connections:
-        until, error, interval, note = known.get(connection, (None, None, 0, ""))
+    for connection, every in read_every.items():
+        until, error, seconds, note = known.get(connection, (None, None, 0, ""))
         if landings.NOBODY_ASKED in note:
             continue
-        limit = max(ROUNDS_LATE * timedelta(seconds=interval), LEAST_LATE)
-        limit = WINDOW_LATE if table.kind == "window" else limit
-        if until is None or now - until > limit:
+        interval = every if table.kind == "window" else timedelta(seconds=seconds)
+        if until is None or now - until > max(ROUNDS_LATE * interval, LEAST_LATE):
             found.append(Late(connection, until, error))
     return found
 

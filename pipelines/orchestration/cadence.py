@@ -16,7 +16,7 @@ LOOK_BACK = timedelta(days=2)
 """After a day's end. Late rows and re-assigned reasons come within days; what comes later, the sweep finds."""
 
 _SWEEP_WEEKDAY, _SWEEP_HOUR = 6, 3  # Sunday, 03:00 UTC
-_HOUR = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SKEW = timedelta(
     minutes=5
 )  # a time further ahead than this was written by a clock that has been put back since
@@ -30,9 +30,12 @@ class Asked:
     is_due_again: bool = False
 
 
-def tick(now: datetime) -> datetime:
-    """The last full hour."""
-    return now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+HOURLY = timedelta(hours=1)
+
+
+def tick(now: datetime, every: timedelta = HOURLY) -> datetime:
+    """When days were last to be read: the last full hour, or the last full interval, counted from 1970."""
+    return now.astimezone(UTC) - (now - _EPOCH) % every
 
 
 def sweep(now: datetime) -> datetime:
@@ -42,24 +45,24 @@ def sweep(now: datetime) -> datetime:
     return day if day <= hour else day - timedelta(days=7)
 
 
-def due_days(now: datetime, asked: Mapping[date, Asked]) -> list[date]:
-    """Days of a source and connection that are to be read at this hour, the newest first.
+def due_days(now: datetime, asked: Mapping[date, Asked], every: timedelta = HOURLY) -> list[date]:
+    """Days of a source and connection that are to be read in this interval, the newest first.
 
-    Each day is asked for every hour until its look-back is over, and once after that; every day of the last 30 at
-    least once a week; and every hour while the source is still preparing it.
+    Each day is asked for in every interval until its look-back is over, and once after that; every day of the last 30
+    at least once a week; and in every interval while the source is still preparing it.
     """
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=age) for age in range(SWEPT_DAYS + 1)]
-    return [day for day in days if _is_due(day, now, asked.get(day))]
+    return [day for day in days if _is_due(day, now, asked.get(day), tick(now, every))]
 
 
-def _is_due(day: date, now: datetime, last: Asked | None) -> bool:
+def _is_due(day: date, now: datetime, last: Asked | None, since: datetime) -> bool:
     if last is None or last.at > now + _SKEW:
         return True
-    if last.is_due_again and last.at < tick(now):
+    if last.is_due_again and last.at < since:
         return True
     settled = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + LOOK_BACK
-    return last.at < max(min(tick(now), settled), sweep(now))
+    return last.at < max(min(since, settled), sweep(now))
 
 
 def slot(now: datetime, every_minutes: int) -> int:

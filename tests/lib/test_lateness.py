@@ -18,6 +18,7 @@ from tests.orchestration.told_landings import day_landed, looked, tell
 NOW = datetime(2026, 3, 11, 12, 0, tzinfo=UTC)
 REPORTING = ("perfecto_reporting", "test_executions")
 ROUNDS = ("perfecto_lab", "devices")
+HOURLY = timedelta(hours=1)
 
 
 def ago(**time: float) -> datetime:
@@ -25,7 +26,7 @@ def ago(**time: float) -> datetime:
 
 
 def late(lake: Path, table=TEST_EXECUTIONS, names: tuple[str, ...] = ("acme",)) -> list[str]:
-    return [str(finding) for finding in lateness.late(lake, table, names, NOW)]
+    return [str(finding) for finding in lateness.late(lake, table, dict.fromkeys(names, HOURLY), NOW)]
 
 
 def test_a_day_read_within_three_hours_is_not_late_and_one_read_before_is(tmp_path: Path) -> None:
@@ -35,6 +36,15 @@ def test_a_day_read_within_three_hours_is_not_late_and_one_read_before_is(tmp_pa
         "beta: nothing is known after 2026-03-11 08:59 UTC, and nobody asked. Is the daemon running, is the sensor on, "
         "is the queue of runs long? `flakehouse ingest` and `flakehouse snapshot` read it by hand"
     ]
+
+
+@pytest.mark.parametrize(("every", "minutes", "is_late"), [(10, 29, False), (10, 31, True), (1, 14, False), (1, 16, True)])  # fmt: skip
+def test_days_are_late_after_three_of_the_intervals_that_their_connection_sets(
+    tmp_path: Path, every: int, minutes: int, is_late: bool
+) -> None:
+    tell(tmp_path, "acme", day_landed(*REPORTING, NOW.date(), ago(minutes=minutes)))
+    found = lateness.late(tmp_path, TEST_EXECUTIONS, {"acme": timedelta(minutes=every)}, NOW)
+    assert bool(found) is is_late
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,15 @@ def test_the_hour_and_the_week_are_those_of_utc_in_every_time_zone() -> None:
     assert sweep(datetime(2026, 3, 8, 2, 59, tzinfo=UTC)) == datetime(2026, 3, 1, 3, tzinfo=UTC)
 
 
+def test_a_connection_may_be_read_more_often_or_less() -> None:
+    read = {ago(age): Asked(NOON) for age in range(31)}
+    due = [ago(0), ago(1), ago(2)]
+    assert due_days(NOON + timedelta(minutes=4), read, timedelta(minutes=5)) == []
+    assert due_days(NOON + timedelta(minutes=5), read, timedelta(minutes=5)) == due
+    assert due_days(NOON + 3 * HOUR, read, 6 * HOUR) == []
+    assert due_days(NOON + 6 * HOUR, read, 6 * HOUR) == due
+
+
 def test_rounds_are_as_many_as_the_day_has_intervals() -> None:
     seconds = (NOON + timedelta(seconds=15 * n) for n in range(4 * 60 * 24))
     assert len({slot(moment, 5) for moment in seconds}) == 288

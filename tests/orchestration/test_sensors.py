@@ -175,6 +175,19 @@ def test_each_connection_is_asked_for_its_days_newest_first_and_once_an_hour(sit
     assert len(days(site.tick(cadence.windows, NOON + timedelta(minutes=40), cursor)[0])) == 3 + 31
 
 
+def test_each_connection_has_its_own_interval_for_days_too(site: Site) -> None:
+    site.connect(perfecto("acme"), perfecto("quick", read=5))
+    for connection in ("acme", "quick"):
+        landed_days(site, connection, NOON, range(31), BOTH)
+    requests, cursor = site.tick(cadence.windows, NOON + timedelta(minutes=1))
+    assert requests == []
+    requests, cursor = site.tick(cadence.windows, NOON + timedelta(minutes=5), cursor)
+    assert days(requests) == [("quick", f"2026-03-{day:02}") for day in (11, 10, 9)]
+    assert site.tick(cadence.windows, NOON + timedelta(minutes=9), cursor)[0] == []
+    requests, _ = site.tick(cadence.windows, NOON + timedelta(minutes=40), cursor)
+    assert {name for name, _ in days(requests)} == {"acme", "quick"}
+
+
 def test_a_day_whose_commands_failed_is_due_though_its_tests_came(site: Site) -> None:
     site.connect(perfecto("acme"))
     landed_days(site, "acme", NOON, range(31), BOTH[:1])

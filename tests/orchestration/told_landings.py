@@ -13,14 +13,17 @@ import pyarrow.parquet as pq
 
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, IngestPartition
 
-PERFECTO = (
-    '[perfecto.{name}]\napp_url = "http://127.0.0.1:1"\ntoken = "t"\nsnapshot_every_minutes = {minutes}\n'
-)
+PERFECTO = """[perfecto.{name}]
+app_url = "http://127.0.0.1:1"
+token = "t"
+snapshot_every_minutes = {minutes}
+read_every_minutes = {read}
+"""
 HCL = '[hcl.{name}]\nurl = "http://127.0.0.1:1/rest"\noffline_token = "t"\nprojects = ["1"]\n'
 
 
-def perfecto(name: str, minutes: int = 5) -> str:
-    return PERFECTO.format(name=name, minutes=minutes)
+def perfecto(name: str, minutes: int = 5, read: int = 60) -> str:
+    return PERFECTO.format(name=name, minutes=minutes, read=read)
 
 
 def hcl(name: str) -> str:

@@ -81,7 +81,8 @@ def snapshots(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
     asset_selection=_keys("window"),
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Every hour the days that may have changed: three of look-back, missed ones, once a week thirty.",
+    description="The days that may have changed, every `read_every_minutes` of a connection: three of look-back, missed"
+    " ones, once a week thirty.",
 )
 def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     now = utc_now()
@@ -90,10 +91,10 @@ def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRea
     except SettingsError as error:
         return dg.SkipReason(str(error))
     handled = json.loads(context.cursor or "{}")
-    hour = cadence.tick(now).isoformat()
-    new = [connection for name, connection in connections.items() if handled.get(name) != hour]
+    ticks = {name: cadence.tick(now, _every(each)).isoformat() for name, each in connections.items()}
+    new = [connection for name, connection in connections.items() if handled.get(name) != ticks[name]]
     if not new:
-        return dg.SkipReason(f"the days of {hour[:16]} were asked for")
+        return dg.SkipReason("every connection's days were asked for")
     landed = landings.newest_of_days(Settings().lake, now.date() - timedelta(days=SWEPT_DAYS + 1))
     under_way = _under_way(context.instance)
     requests = [
@@ -102,7 +103,11 @@ def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRea
         for request in _days_of(connection, landed, now)
         if request.tags[TAG] not in under_way
     ]
-    return dg.SensorResult(run_requests=requests, cursor=json.dumps(dict.fromkeys(connections, hour)))
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(ticks))
+
+
+def _every(connection: Connection) -> timedelta:
+    return timedelta(minutes=connection.read_every_minutes)
 
 
 def _days_of(
@@ -113,7 +118,7 @@ def _days_of(
         if connection.kind != contract.KIND or not tables:
             continue
         asked = _asked(contract, tables, connection, landed)
-        for day in cadence.due_days(now, asked):
+        for day in cadence.due_days(now, asked, _every(connection)):
             priority = _PRIORITY_OF_TODAY - (now.astimezone(UTC).date() - day).days
             yield dg.RunRequest(
                 asset_selection=[dg.AssetKey([table.source, table.name]) for table in tables],

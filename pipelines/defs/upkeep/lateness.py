@@ -7,6 +7,7 @@ with what reads the tables.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import dagster as dg
 
@@ -58,12 +59,14 @@ def late_and_missing() -> dg.MaterializeResult:
     connections = load_connections(settings).all
     results = []
     for kind, table in _TABLES:
-        names = {name for name, connection in connections.items() if connection.kind == kind}
+        names = {
+            name: timedelta(minutes=connection.read_every_minutes)
+            for name, connection in sorted(connections.items())
+            if connection.kind == kind
+        }
         for check in _checks_of(table):
             if check == "fresh":
-                findings: Sequence[Late | Gap | Gone] = lateness.late(
-                    settings.lake, table, sorted(names), now
-                )
+                findings: Sequence[Late | Gap | Gone] = lateness.late(settings.lake, table, names, now)
             elif check == "no_gaps":
                 findings = lateness.gaps(settings.lake, table, now)
             else:
