@@ -18,7 +18,7 @@ from bench.page_server import serving
 
 OURS = Contender("flakehouse", "bench.flakehouse", "executions")
 LIMIT = Contender("limit", "bench.limit", "executions")
-LIMIT_BY_AIOHTTP = Contender("limit, by aiohttp", "bench.limit", "executions_by_aiohttp")
+LIMIT_TUNED = Contender("limit, tuned", "bench.limit", "executions_tuned")
 DLT = Contender("dlt", "bench.dlt_rest_api", "executions")
 
 
@@ -28,7 +28,7 @@ def main(
     rounds: Annotated[int, typer.Option(help="of all contenders in turn")] = 3,
 ) -> None:
     """Lands one day of test executions with each contender in turn."""
-    contenders = [OURS, LIMIT, LIMIT_BY_AIOHTTP] + ([DLT] if find_spec("dlt") else [])
+    contenders = [OURS, LIMIT, LIMIT_TUNED] + ([DLT] if find_spec("dlt") else [])
     with tempfile.TemporaryDirectory(prefix="flakehouse-bench-") as folder:
         place = Path(folder, "pages")
         pages.write(place, executions)

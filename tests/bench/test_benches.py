@@ -25,7 +25,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list
 
 @pytest.mark.parametrize(
     "contender",
-    [executions.OURS, executions.LIMIT, executions.LIMIT_BY_AIOHTTP, executions.DLT],
+    [executions.OURS, executions.LIMIT, executions.LIMIT_TUNED, executions.DLT],
     ids=lambda c: c.label,
 )
 def test_every_contender_lands_every_execution(
