@@ -22,7 +22,8 @@ schedules: {use_threads: true, num_workers: 2}
 # A run whose process was killed is found out, and no run lasts for ever.
 run_monitoring:
   enabled: true
-  start_timeout_seconds: 600
+  start_timeout_seconds: 180
+  poll_interval_seconds: 60
   max_runtime_seconds: 43200
 
 # A run whose turn comes while the code location is down waits for it, half an hour at most.

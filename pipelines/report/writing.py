@@ -7,11 +7,12 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.report import page
-
 
 def write_report(warehouse: Path, folder: Path, now: datetime) -> Path:
     """Writes the report on the published warehouse; of one day the last one stays."""
+    # What draws charts takes a second to import, and every run of anything at all imports this module.
+    from pipelines.report import page
+
     published_at = datetime.fromtimestamp(warehouse.stat().st_mtime, UTC)
     with duckdb.connect(warehouse, read_only=True) as connection:
         connection.execute("set timezone = 'UTC'")

@@ -163,7 +163,7 @@ def test_each_connection_is_asked_for_its_days_newest_first_and_once_an_hour(sit
         "2026-03-10",
         "2026-03-09",
     ]
-    assert len([day for name, day in days(requests) if name == "beta"]) == 31
+    assert len([day for name, day in days(requests) if name == "beta"]) == cadence.MOST_WAITING
     priorities = [int(request.tags["dagster/priority"]) for request in requests]
     assert priorities[:3] == [5, 4, 3]
     assert {key.path[1] for key in requests[0].asset_selection} == {
@@ -171,8 +171,38 @@ def test_each_connection_is_asked_for_its_days_newest_first_and_once_an_hour(sit
         "platforms",
         "commands",
     }
+    landed_days(site, "beta", NOON, range(31), BOTH)
     assert site.tick(cadence.windows, NOON + timedelta(minutes=39), cursor)[0] == []
-    assert len(days(site.tick(cadence.windows, NOON + timedelta(minutes=40), cursor)[0])) == 3 + 31
+    assert len(days(site.tick(cadence.windows, NOON + timedelta(minutes=40), cursor)[0])) == 3 + 3
+
+
+def test_the_days_of_a_new_connection_are_asked_for_a_few_at_a_time_and_each_once_in_an_hour(
+    site: Site,
+) -> None:
+    site.connect(perfecto("acme"))
+    asked, cursor = [], None
+    for minute in range(5):
+        requests, cursor = site.tick(cadence.windows, NOON + timedelta(minutes=minute), cursor)
+        assert len(requests) <= cadence.MOST_WAITING
+        asked += days(requests)
+    assert asked == [("acme", str(NOON.date() - timedelta(days=age))) for age in range(31)]
+    again, _ = site.tick(cadence.windows, NOON + HOUR, cursor)
+    assert days(again) == asked[: cadence.MOST_WAITING]  # none of them was read: all are due again
+
+
+def test_no_more_days_are_asked_for_than_there_is_room_for_and_none_is_left_out(site: Site) -> None:
+    site.connect(perfecto("acme"))
+    waiting = [
+        site.has_run({cadence.TAG: f"window/{REPORTING}/acme/2026-03-{day:02}"}, dg.DagsterRunStatus.STARTED)
+        for day in range(1, 11)
+    ]
+    requests, cursor = site.tick(cadence.windows, NOON)
+    assert days(requests) == [("acme", "2026-03-11"), ("acme", "2026-02-28")]
+    for run in waiting:
+        site.instance.report_run_failed(site.instance.get_run_by_id(run))
+    requests, _ = site.tick(cadence.windows, NOON + timedelta(minutes=1), cursor)
+    assert days(requests)[0] == ("acme", "2026-02-27")
+    assert len(requests) == cadence.MOST_WAITING
 
 
 def test_each_connection_has_its_own_interval_for_days_too(site: Site) -> None:

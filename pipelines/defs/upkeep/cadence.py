@@ -24,6 +24,13 @@ TAG = "flakehouse/cadence"
 """On every run that a sensor asked for: what of, so that it is not asked for twice."""
 
 _UNFINISHED = [status for status in dg.DagsterRunStatus if status not in FINISHED]
+MOST_WAITING = 12
+"""Days of a connection that wait or are read at once. The daemon takes a second to put one into the queue: thirty of
+each connection would keep it from noticing anything else for minutes."""
+
+_EVERY_DAY, _ALL = "9999-12-31", ""
+"""How far back the days of a tick were asked for: no day yet, and each of them."""
+
 _PRIORITY_OF_ROUNDS, _PRIORITY_OF_BUILDS, _PRIORITY_OF_TODAY = 20, 10, 5
 
 
@@ -85,25 +92,39 @@ def snapshots(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
     " ones, once a week thirty.",
 )
 def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    now = utc_now()
+    settings, now = Settings(), utc_now()
     try:
         connections = _configured(context)
     except SettingsError as error:
         return dg.SkipReason(str(error))
-    handled = json.loads(context.cursor or "{}")
-    ticks = {name: cadence.tick(now, _every(each)).isoformat() for name, each in connections.items()}
-    new = [connection for name, connection in connections.items() if handled.get(name) != ticks[name]]
-    if not new:
+    known, asked_for = json.loads(context.cursor or "{}"), {}
+    under_way, requests = _under_way(context.instance), []
+    landed: Mapping[landings.Place, Mapping[date, landings.Landing]] | None = None
+    for name, connection in connections.items():
+        tick, reached = cadence.tick(now, _every(connection)).isoformat(), _EVERY_DAY
+        if isinstance(known.get(name), dict) and known[name]["tick"] == tick:
+            reached = known[name]["reached"]
+        if reached != _ALL:
+            landed = landed or landings.newest_of_days(settings.lake, now.date() - timedelta(SWEPT_DAYS + 1))
+            room = MOST_WAITING - sum(what.split("/")[2:3] == [name] for what in under_way)
+            due = {_place(each): each for each in _days_of(connection, landed, now)}
+            left = sorted(
+                (place for place in due if place < reached and due[place].tags[TAG] not in under_way),
+                reverse=True,
+            )
+            chosen = left[: max(room, 0)]
+            requests += [due[place] for place in chosen]
+            reached = _ALL if len(chosen) == len(left) else min(chosen, default=reached)
+        asked_for[name] = {"tick": tick, "reached": reached}
+    if not requests and asked_for == known:
         return dg.SkipReason("every connection's days were asked for")
-    landed = landings.newest_of_days(Settings().lake, now.date() - timedelta(days=SWEPT_DAYS + 1))
-    under_way = _under_way(context.instance)
-    requests = [
-        request
-        for connection in new
-        for request in _days_of(connection, landed, now)
-        if request.tags[TAG] not in under_way
-    ]
-    return dg.SensorResult(run_requests=requests, cursor=json.dumps(ticks))
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(asked_for))
+
+
+def _place(request: dg.RunRequest) -> str:
+    """Where a day of a source comes among those of its connection: the newest is the greatest."""
+    what = request.tags[TAG]
+    return f"{what.rpartition('/')[2]} {what}"
 
 
 def _every(connection: Connection) -> timedelta:
