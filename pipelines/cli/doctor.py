@@ -16,6 +16,7 @@ from pathlib import Path
 from platform import python_version
 from types import ModuleType
 
+from pipelines.cli import unattended
 from pipelines.cli.terminal import CommandError, console
 from pipelines.defs.sources import contracts
 from pipelines.lib.http import utc_now
@@ -61,6 +62,8 @@ def _here() -> Iterator[Line]:
         place = variable.removeprefix("FLAKEHOUSE_").lower()
         yield Line(place, _writable(folder, f"set {variable} to a folder where you may write"))
         yield Line(f"disk ({place})", _disk(folder))
+    for subject, finding in unattended.findings(settings, utc_now()):
+        yield Line(subject, finding)
 
 
 def _versions() -> Finding:
