@@ -19,6 +19,7 @@ from tests.lib.alerts.receivers import Receiver, webhook
 from tests.orchestration.told_landings import looked, perfecto, tell
 
 UI = "http://ui"
+NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -135,7 +136,13 @@ def test_the_checks_of_lateness_name_every_table_that_is_late(
     assert all("acme: was never read, and nobody asked" in each.text for each in found)
 
 
-def publish(home: Path, *reasons: tuple[str, int, bool], regressions: int = 0) -> None:
+Outage = tuple[str, str, str, datetime, datetime, int]
+"""scope, its id, connection; from, to; failures"""
+
+
+def publish(
+    home: Path, *reasons: tuple[str, int, bool], regressions: int = 0, outages: tuple[Outage, ...] = ()
+) -> None:
     file = home / "warehouse" / "flakehouse.duckdb"
     file.parent.mkdir(exist_ok=True)
     file.unlink(missing_ok=True)
@@ -155,16 +162,53 @@ def publish(home: Path, *reasons: tuple[str, int, bool], regressions: int = 0) -
                 "insert into marts.test_regressions values ('acme', ?, .02, 400, .4, 50, .01, true)",
                 [f"checkout {number}"],
             )
+        warehouse.execute("""create table marts.outages (scope text, scope_id text, connection text,
+            started_at timestamp, ended_at timestamp, failures bigint)""")
+        for scope, scope_id, connection, began, ended, failures in outages:
+            times = [moment.replace(tzinfo=None) for moment in (began, ended)]
+            warehouse.execute(
+                "insert into marts.outages values (?, ?, ?, ?, ?, ?)",
+                [scope, scope_id, connection, *times, failures],
+            )
         warehouse.execute("insert into marts.test_regressions values ('acme', 'fine', 0, 9, 0, 9, 1, false)")
 
 
 def test_new_failure_reasons_over_the_threshold_and_regressions_are_findings(home: Path) -> None:
-    assert discoveries(Settings(), 5) == []
+    assert discoveries(Settings(), 5, NOON) == []
     publish(home, ("a", 5, True), ("b", 4, True), ("c", 90, False), regressions=1)
-    reason, regression = discoveries(Settings(), 5)
+    reason, regression = discoveries(Settings(), 5, NOON)
     assert (reason.key, reason.text) == ("reason/a", "5 runs of 3 tests: No such element")
     assert regression.key == "regression/acme/checkout 0"
     assert regression.text == "acme: checkout 0 fails 40% of 50 runs, before 2% of 400"
+
+
+def out(scope: str, scope_id: str, hours_ago: float, minutes: float = 30, failures: int = 4) -> Outage:
+    began = NOON - timedelta(hours=hours_ago)
+    return scope, scope_id, "acme", began, began + timedelta(minutes=minutes), failures
+
+
+def test_what_was_out_in_the_last_day_is_a_finding_and_what_was_out_before_is_none(home: Path) -> None:
+    days_ago = (out("device", "d3", 24.6), out("connection", "acme", 240))
+    publish(home, outages=(out("device", "d1", 5), out("connection", "acme", 2, failures=1), *days_ago))
+    device, connection = discoveries(Settings(), 5, NOON)
+    assert (device.key, device.group) == ("outage/acme/device/d1", "Outages")
+    assert device.text == (
+        "acme: device d1 was out, 2026-03-11 07:00 to 2026-03-11 07:30 UTC: "
+        "4 test runs failed for no fault of theirs"
+    )
+    assert connection.key == "outage/acme/connection/acme"
+    assert connection.text.startswith("acme: the connection was out, 2026-03-11 10:00 to")
+    assert "1 test run failed" in connection.text
+    assert device.link == f"{UI}/assets/marts/outages"
+
+
+def test_a_device_that_is_out_again_and_again_is_one_finding_that_lasts(home: Path) -> None:
+    publish(home, outages=(out("device", "d1", 5),))
+    (once,) = discoveries(Settings(), 5, NOON)
+    publish(home, outages=(out("device", "d1", 5), out("device", "d1", 3)))
+    (again,) = discoveries(Settings(), 5, NOON)
+    assert again.key == once.key
+    assert "was out 2 times, 2026-03-11 07:00 to 2026-03-11 09:30 UTC: 8 test runs" in again.text
 
 
 # --- the sensor --------------------------------------------------------------------------------------------------
@@ -196,9 +240,14 @@ def test_each_finding_is_told_once_to_each_destination_also_after_a_restart(
         for _ in range(3):
             tick(instance)
         assert told(team) == told(boss) == [["run/perfecto_reporting acme", "reason/a"]]
-        publish(home, ("a", 9, True), regressions=2)
-        tick(instance)
-        assert told(team)[1:] == [["regression/acme/checkout 0", "regression/acme/checkout 1"]]
+        now = datetime.now(UTC)
+        lost = ("device", "d1", "acme", now - timedelta(hours=2), now - timedelta(hours=1), 3)
+        for _ in range(2):
+            publish(home, ("a", 9, True), regressions=2, outages=(lost,))
+            tick(instance)
+        assert told(team)[1:] == [
+            ["regression/acme/checkout 0", "regression/acme/checkout 1", "outage/acme/device/d1"]
+        ]
 
 
 def test_one_that_could_not_be_told_is_told_later_and_the_others_need_not_wait(

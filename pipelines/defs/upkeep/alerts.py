@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -30,6 +30,11 @@ _REGRESSIONS = """
     select connection, test_name, base_rate, base_runs, sample_rate, sample_runs
     from marts.test_regressions where is_regression order by q_value, connection, test_name
 """
+_OUTAGES = """
+    select connection, scope, scope_id, min(started_at) as began_at, max(ended_at), sum(failures), count(*)
+    from marts.outages where ended_at > $since group by all order by began_at, connection, scope, scope_id
+"""
+_OUTAGES_OF = timedelta(hours=24)  # a first build finds those of weeks, of which nobody need be told now
 
 
 @dg.sensor(
@@ -51,7 +56,7 @@ def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     ]
     memory, troubles, told = Memory(settings.home / "alerts.json"), [], 0
     for name, alert in destinations.items():
-        findings = [*found, *discoveries(settings, alert.least_failures)]
+        findings = [*found, *discoveries(settings, alert.least_failures, now)]
         new = news(findings, memory.of(name), now)
         try:
             if new:
@@ -162,8 +167,8 @@ def failed_checks(
 # --- what the marts found --------------------------------------------------------------------------------------
 
 
-def discoveries(settings: Settings, least_failures: int) -> list[Finding]:
-    """New failure reasons and regressions, as published. Nothing where nothing is published yet."""
+def discoveries(settings: Settings, least_failures: int, now: datetime) -> list[Finding]:
+    """New failure reasons, regressions and outages, as published. Nothing where nothing is published yet."""
     published = Folders(settings.home).published
     if not published.exists():
         return []
@@ -176,6 +181,9 @@ def discoveries(settings: Settings, least_failures: int) -> list[Finding]:
             )
         if "test_regressions" in marts:
             found += _regressions(warehouse.execute(_REGRESSIONS).fetchall(), settings.ui_url)
+        if "outages" in marts:
+            since = (now - _OUTAGES_OF).astimezone(UTC).replace(tzinfo=None)
+            found += _outages(warehouse.execute(_OUTAGES, {"since": since}).fetchall(), settings.ui_url)
     return found
 
 
@@ -192,6 +200,19 @@ def _regressions(rows: Iterable[tuple], ui_url: str) -> Iterator[Finding]:
         text = f"{connection}: {test} fails {rate:.0%} of {runs} runs{before}"
         link = f"{ui_url}/assets/marts/test_regressions"
         yield Finding(f"regression/{connection}/{test}", "New regressions", _one_line(text), link)
+
+
+def _outages(rows: Iterable[tuple], ui_url: str) -> Iterator[Finding]:
+    """One for each device, location or connection: a device that is out again and again is one finding."""
+    for connection, scope, scope_id, began_at, ended_at, failures, count in rows:
+        where = (
+            f"{connection}: {scope} {scope_id}" if scope != "connection" else f"{connection}: the connection"
+        )
+        often = f" {count} times" if count > 1 else ""
+        failed = f"{failures} test run{'' if failures == 1 else 's'} failed for no fault of theirs"
+        text = f"{where} was out{often}, {began_at:%Y-%m-%d %H:%M} to {ended_at:%Y-%m-%d %H:%M} UTC: {failed}"
+        link = f"{ui_url}/assets/marts/outages"
+        yield Finding(f"outage/{connection}/{scope}/{scope_id}", "Outages", _one_line(text), link)
 
 
 def _one_line(text: str) -> str:
