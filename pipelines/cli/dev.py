@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipelines.cli import lab
 from pipelines.cli.terminal import console
+from pipelines.lib.http import utc_now
 from pipelines.orchestration import instance
 from pipelines.settings import Settings
 
@@ -21,7 +22,7 @@ LAB_DAYS = 60
 def dev(port: int) -> None:
     settings, out = Settings(), console()
     storage = instance.of(settings.home)
-    instance.fail_orphans(storage)
+    instance.fail_orphans(storage, utc_now())
     with _connections(settings) as connections:
         environment = {
             **os.environ,

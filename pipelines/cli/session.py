@@ -16,6 +16,7 @@ from pipelines.cli import terminal
 from pipelines.cli.days import ranges
 from pipelines.cli.runs import Outcome, Run, Started, execute
 from pipelines.cli.terminal import CommandError
+from pipelines.lib.http import utc_now
 from pipelines.orchestration import instance
 from pipelines.settings import Settings
 
@@ -47,7 +48,7 @@ class Session:
             try:
                 outcomes = execute(self.settings.home, self.log, lanes, watch, meanwhile)
             finally:
-                instance.fail_orphans(self.storage)
+                instance.fail_orphans(self.storage, utc_now())
         for warning, count in Counter(
             text for outcome in outcomes for text in outcome.warnings
         ).most_common():
@@ -80,7 +81,7 @@ def session(command: str) -> Iterator[Session]:
         folder = instance.folder(settings.home)
         with terminal.noise_to(folder / "logs", command) as log:
             storage = instance.of(settings.home)
-            instance.fail_orphans(storage)
+            instance.fail_orphans(storage, utc_now())
             yield Session(settings, out, log, storage)
     except OSError as error:
         if error.filename and Path(error.filename).is_relative_to(settings.home):

@@ -65,6 +65,11 @@ def _is_due(day: date, now: datetime, last: Asked | None, since: datetime) -> bo
     return last.at < max(min(since, settled), sweep(now))
 
 
+def may_be_tried_again(now: datetime, began_at: datetime | None) -> bool:
+    """What is written once a day and failed, or got lost, is tried once an hour."""
+    return began_at is None or now - began_at >= HOURLY or began_at > now + _SKEW
+
+
 def slot(now: datetime, every_minutes: int) -> int:
     """The round of observations that a moment belongs to, counted from 1970: the same whatever the time zone."""
     return int(now.timestamp() // (60 * every_minutes))

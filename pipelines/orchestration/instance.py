@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -95,13 +96,30 @@ def is_run_over(instance: dg.DagsterInstance, run_id: str) -> bool:
     return run is None or is_over(run)
 
 
-def fail_orphans(instance: dg.DagsterInstance) -> int:
+NOTED_WITHIN = timedelta(minutes=10)
+"""A run notes its process as soon as it has started: one that has not after so long never will."""
+
+
+def fail_orphans(instance: dg.DagsterInstance, now: datetime) -> int:
     """Runs of processes that were killed have failed: say so, or they would be `started` for ever. Their number."""
     unfinished = [status for status in dg.DagsterRunStatus if status not in FINISHED]
-    gone = [run for run in instance.get_runs(filters=dg.RunsFilter(statuses=unfinished)) if is_over(run)]
+    gone = [
+        record.dagster_run
+        for record in instance.get_run_records(dg.RunsFilter(statuses=unfinished))
+        if is_over(record.dagster_run) or _never_noted(record, now)
+    ]
     for run in gone:
         instance.report_run_failed(run, "the process that executed this run was stopped")
     return len(gone)
+
+
+def _never_noted(record: dg.RunRecord, now: datetime) -> bool:
+    run = record.dagster_run
+    return (
+        run.status == dg.DagsterRunStatus.STARTED
+        and not {PROCESS_TAG, WORKER_TAG} & set(run.tags)
+        and now.timestamp() - (record.start_time or now.timestamp()) > NOTED_WITHIN.total_seconds()
+    )
 
 
 def _this_process() -> str:

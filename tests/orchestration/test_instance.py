@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -46,12 +47,29 @@ def test_the_run_of_a_command_that_was_killed_has_failed(storage: dg.DagsterInst
     alive = run_of(storage, ours)
     left_by_the_daemon = run_of(storage, f"{host}/4194304/123", instance.WORKER_TAG)
     elsewhere = run_of(storage, f"another-host/{os.getpid()}/1")
-    instance.fail_orphans(storage)
+    instance.fail_orphans(storage, datetime.now(UTC))
     assert status(storage, gone) == dg.DagsterRunStatus.FAILURE
     assert status(storage, left_by_the_daemon) == dg.DagsterRunStatus.FAILURE
     assert status(storage, reused) == dg.DagsterRunStatus.FAILURE
     assert status(storage, alive) == dg.DagsterRunStatus.STARTED
     assert status(storage, elsewhere) == dg.DagsterRunStatus.STARTED
+
+
+def test_a_run_whose_process_was_killed_before_it_noted_itself_has_failed_after_a_while(
+    storage: dg.DagsterInstance,
+) -> None:
+    @dg.job
+    def nothing() -> None: ...
+
+    run = storage.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTING)
+    storage.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "nothing"), run.run_id)
+    noted = run_of(storage, instance.process_tags()[instance.PROCESS_TAG])
+    now = datetime.now(UTC)
+    instance.fail_orphans(storage, now + timedelta(minutes=9))
+    assert status(storage, run.run_id) == dg.DagsterRunStatus.STARTED
+    instance.fail_orphans(storage, now + timedelta(minutes=11))
+    assert status(storage, run.run_id) == dg.DagsterRunStatus.FAILURE
+    assert status(storage, noted) == dg.DagsterRunStatus.STARTED
 
 
 def test_a_run_that_reads_or_builds_says_which_process_executes_it(

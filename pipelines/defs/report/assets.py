@@ -1,12 +1,14 @@
 """The report as an asset: written once a day, as soon as there is something published to tell of."""
 
-from __future__ import annotations
-
-from datetime import UTC, datetime
+from datetime import UTC
 
 import dagster as dg
 
+from pipelines.defs.upkeep.cadence import TAG
 from pipelines.defs.warehouse.folders import Folders
+from pipelines.lib.http import utc_now
+from pipelines.orchestration import cadence
+from pipelines.orchestration.instance import note_worker
 from pipelines.report.writing import report_of, write_report
 from pipelines.settings import Settings
 
@@ -14,10 +16,11 @@ from pipelines.settings import Settings
 @dg.asset(
     key=["report", "test_review"], deps=[["warehouse", "published"]], group_name="report", kinds={"html"}
 )
-def test_review() -> dg.MaterializeResult:
+def test_review(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """One HTML file on flaky tests, failures, devices and cost, which opens anywhere without a network."""
+    note_worker(context.instance, context.run)
     home = Settings().home
-    file = write_report(Folders(home).published, home / "reports", datetime.now(UTC))
+    file = write_report(Folders(home).published, home / "reports", utc_now())
     return dg.MaterializeResult(metadata={"file": dg.MetadataValue.path(file), "bytes": file.stat().st_size})
 
 
@@ -25,12 +28,16 @@ def test_review() -> dg.MaterializeResult:
     asset_selection=dg.AssetSelection.groups("report"),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=300,
-    description="Asks for today's report where there is none yet and something is published.",
+    description="Asks for today's report where there is none yet and something is published; again in an hour if it fails.",
 )
-def report_is_due(_context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    home, now = Settings().home, datetime.now(UTC)
+def report_is_due(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    home, now = Settings().home, utc_now()
     if not Folders(home).published.exists():
         return dg.SkipReason("nothing is published yet")
     if report_of(home / "reports", now).exists():
         return dg.SkipReason("today's report is written")
-    return dg.RunRequest(run_key=f"{now:%Y-%m-%d}")
+    attempts = context.instance.get_run_records(dg.RunsFilter(tags={TAG: "report"}), limit=1)
+    began_at = attempts[0].create_timestamp.astimezone(UTC) if attempts else None
+    if not cadence.may_be_tried_again(now, began_at):
+        return dg.SkipReason("it was asked for within the last hour")
+    return dg.RunRequest(tags={TAG: "report"})

@@ -4,8 +4,6 @@ They warn, and stop no publication: old data is still data. All of them are on o
 with what reads the tables.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -16,6 +14,7 @@ from pipelines.lib import lateness
 from pipelines.lib.contract import Table
 from pipelines.lib.http import utc_now
 from pipelines.lib.lateness import Gap, Gone, Late
+from pipelines.orchestration.instance import note_worker
 from pipelines.settings import Settings, load_connections
 
 KEY = dg.AssetKey(["lake", "lateness"])
@@ -53,8 +52,9 @@ def _name(table: Table, check: str) -> str:
         for check in _checks_of(table)
     ],
 )
-def late_and_missing() -> dg.MaterializeResult:
+def late_and_missing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """What is late, missing or gone, as the lake's own data tells it: a check per table, each with what to do."""
+    note_worker(context.instance, context.run)
     settings, now = Settings(), utc_now()
     connections = load_connections(settings).all
     results = []

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from pipelines.lib.http import utc_now
 from pipelines.orchestration.instance import fail_orphans
 
 
@@ -11,4 +12,4 @@ from pipelines.orchestration.instance import fail_orphans
     description="Ends runs of this machine whose process is gone, so that what they were to read is asked for again.",
 )
 def orphans(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    return dg.SkipReason(f"{fail_orphans(context.instance)} runs had lost their process")
+    return dg.SkipReason(f"{fail_orphans(context.instance, utc_now())} runs had lost their process")
