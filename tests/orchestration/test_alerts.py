@@ -136,6 +136,21 @@ def test_the_checks_of_lateness_name_every_table_that_is_late(
     assert all("acme: was never read, and nobody asked" in each.text for each in found)
 
 
+def test_from_what_is_late_one_click_leads_to_its_table_and_one_to_the_runs_that_read_it(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    (home / "connections.toml").write_text(perfecto("acme"))
+    result = dg.materialize([lateness.late_and_missing], instance=instance)
+    shown = {each.check_name: each.metadata for each in result.get_asset_check_evaluations()}
+    rounds = shown["perfecto_lab__devices__fresh"]
+    assert rounds["table"].value == dg.AssetKey(["perfecto_lab", "devices"])
+    runs = f"{UI}/runs?q%5B0%5D=tag%3Aflakehouse%2Fcadence%3D"
+    assert rounds["runs of acme"].value == f"{runs}snapshot%2Facme"
+    days = shown["perfecto_reporting__commands__fresh"]["runs of acme"].value
+    assert days == f"{runs}window%2Fperfecto_reporting%2Facme%2F{datetime.now(UTC).date()}"
+    assert "runs of acme" not in shown["hcl_test_server__agents__fresh"]
+
+
 Outage = tuple[str, str, str, datetime, datetime, int]
 """scope, its id, connection; from, to; failures"""
 

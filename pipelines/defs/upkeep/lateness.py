@@ -5,11 +5,13 @@ with what reads the tables.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 import dagster as dg
 
 from pipelines.defs.sources import contracts
+from pipelines.defs.upkeep.cadence import TAG
 from pipelines.lib import lateness
 from pipelines.lib.contract import Table
 from pipelines.lib.http import utc_now
@@ -71,24 +73,43 @@ def late_and_missing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
                 findings = lateness.gaps(settings.lake, table, now)
             else:
                 findings = lateness.gone(settings.lake, table)
-            said = {finding.key: str(finding) for finding in findings if finding.connection in names}
-            results.append(_result(_name(table, check), said))
+            found = [finding for finding in findings if finding.connection in names]
+            results.append(_result(table, check, found, settings.ui_url, now))
     return dg.MaterializeResult(
         check_results=results, metadata={"not_passed": sum(not result.passed for result in results)}
     )
 
 
-def _result(name: str, findings: dict[str, str]) -> dg.AssetCheckResult:
+def _result(
+    table: Table, check: str, found: Sequence[Late | Gap | Gone], ui_url: str, now: datetime
+) -> dg.AssetCheckResult:
+    findings = {finding.key: str(finding) for finding in found}
     lines = list(findings.values())
     more = [f"and {len(lines) - MOST_NAMED} more"] if len(lines) > MOST_NAMED else []
+    runs = {
+        f"runs of {connection}": dg.MetadataValue.url(_runs(table, connection, ui_url, now))
+        for connection in sorted({finding.connection for finding in found})[:MOST_NAMED]
+    }
     return dg.AssetCheckResult(
         asset_key=KEY,
-        check_name=name,
+        check_name=_name(table, check),
         passed=not findings,
         severity=dg.AssetCheckSeverity.WARN,
         description="\n".join([*lines[:MOST_NAMED], *more]) or None,
-        metadata={"findings": findings},
+        metadata={
+            "table": dg.MetadataValue.asset(dg.AssetKey([table.source, table.name])),
+            **runs,
+            "findings": findings,
+        },
     )
+
+
+def _runs(table: Table, connection: str, ui_url: str, now: datetime) -> str:
+    """The page of the runs that read the table: rounds, or today."""
+    what = f"snapshot/{connection}"
+    if table.kind == "window":
+        what = f"window/{table.source}/{connection}/{now.date()}"
+    return f"{ui_url}/runs?{urlencode({'q[0]': f'tag:{TAG}={what}'})}"
 
 
 check_job = dg.define_asset_job(
