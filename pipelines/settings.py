@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     ui_url: str = "http://127.0.0.1:3000"  # of Dagster's pages, for links in alerts
     keep_days: int | None = Field(None, gt=SWEPT_DAYS)
     keep_raw_days: int | None = Field(None, gt=SWEPT_DAYS)
+    keep_runs_days: PositiveInt = 30  # of Dagster's history
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +27,11 @@ run_monitoring:
   start_timeout_seconds: 180
   poll_interval_seconds: 60
   max_runtime_seconds: 43200
+
+# What sensors and schedules did is of interest for some days. Runs go with housekeeping (FLAKEHOUSE_KEEP_RUNS_DAYS).
+retention:
+  sensor: {purge_after_days: {skipped: 2, success: 14, failure: 30}}
+  schedule: {purge_after_days: 30}
 
 # A run whose turn comes while the code location is down waits for it, half an hour at most.
 run_queue:
@@ -120,6 +126,48 @@ def _never_noted(record: dg.RunRecord, now: datetime) -> bool:
         and not {PROCESS_TAG, WORKER_TAG} & set(run.tags)
         and now.timestamp() - (record.start_time or now.timestamp()) > NOTED_WITHIN.total_seconds()
     )
+
+
+MOST_FORGOTTEN = 1_000
+"""Runs at a time: nearly a day's, so that housekeeping of every hour catches up with a year in two days."""
+
+
+def forget_runs(
+    instance: dg.DagsterInstance, before: datetime, cadence_tag: str, jobs: Collection[str]
+) -> int:
+    """Deletes runs that ended and are from before then: those that sensors asked for (`cadence_tag`), and of `jobs`.
+
+    The newest good one of each thing stays: by it Dagster's pages know that a day was read. So does what a person
+    asked for. Returns their number.
+    """
+    ended = dg.RunsFilter(statuses=list(FINISHED), created_before=before)
+    forgotten, cursor = 0, None
+    while forgotten < MOST_FORGOTTEN:
+        page = instance.get_runs(filters=ended, cursor=cursor, limit=MOST_FORGOTTEN, ascending=True)
+        for run in page:
+            if _is_of_no_more_use(instance, run, cadence_tag, jobs):
+                instance.delete_run(run.run_id)
+                instance.compute_log_manager.delete_logs(prefix=[run.run_id])
+                forgotten += 1
+            else:
+                cursor = run.run_id
+        if len(page) < MOST_FORGOTTEN:
+            break
+    return forgotten
+
+
+def _is_of_no_more_use(
+    instance: dg.DagsterInstance, run: dg.DagsterRun, cadence_tag: str, jobs: Collection[str]
+) -> bool:
+    what = run.tags.get(cadence_tag)
+    if what:
+        alike = dg.RunsFilter(tags={cadence_tag: what}, statuses=[dg.DagsterRunStatus.SUCCESS])
+    elif run.job_name in jobs:
+        alike = dg.RunsFilter(job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
+    else:
+        return False
+    newest = instance.get_runs(filters=alike, limit=1)
+    return not newest or newest[0].run_id != run.run_id
 
 
 def _this_process() -> str:

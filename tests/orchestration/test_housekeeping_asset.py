@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from pipelines.defs.upkeep import housekeeping as upkeep
 from pipelines.defs.upkeep.housekeeping import housekeeping
 from pipelines.defs.warehouse import build_state
 from pipelines.defs.warehouse.build_state import BuildState
@@ -62,6 +63,23 @@ def test_age_limits_are_those_of_the_settings(
     monkeypatch.setenv("FLAKEHOUSE_KEEP_DAYS", "31")
     dg.materialize([housekeeping], instance=instance)
     assert (files(home), told(home)) == (1, 2)
+
+
+def test_runs_are_forgotten_after_as_many_days_as_are_set(
+    home: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.job(name="check_lateness")
+    def check() -> None: ...
+
+    for _ in range(2):
+        check.execute_in_process(instance=instance)
+    for days, left in ((30, 2), (29, 1)):
+        monkeypatch.setenv("FLAKEHOUSE_KEEP_RUNS_DAYS", str(days))
+        monkeypatch.setattr(upkeep, "utc_now", lambda: NOW + timedelta(days=29, hours=12))
+        result = dg.materialize([housekeeping], instance=instance)
+        assert len(instance.get_runs(dg.RunsFilter(job_name="check_lateness"))) == left
+    (event,) = result.get_asset_materialization_events()
+    assert event.materialization.metadata["runs_forgotten"].value == 1
 
 
 def test_a_build_that_is_under_way_is_waited_for(

@@ -1,16 +1,21 @@
 """Housekeeping of the lake, every hour: a day's rounds in one file, age limits, what killed processes left."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from pipelines.defs.sources import contracts
 from pipelines.defs.upkeep import POOL
+from pipelines.defs.upkeep.cadence import TAG
 from pipelines.defs.warehouse.build_state import BuildState
 from pipelines.defs.warehouse.folders import Folders
 from pipelines.lib.housekeeping import housekeep
 from pipelines.lib.http import utc_now
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS
-from pipelines.orchestration.instance import is_run_over, note_worker
+from pipelines.orchestration.instance import forget_runs, is_run_over, note_worker
 from pipelines.settings import Settings
+
+JOBS = ("housekeeping", "check_lateness")
 
 
 @dg.asset(key=["lake", "housekeeping"], group_name="lake", kinds={"parquet"}, pool=POOL)
@@ -33,6 +38,7 @@ def housekeeping(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         keep_days=settings.keep_days,
         keep_raw_days=settings.keep_raw_days,
     )
+    forgotten = forget_runs(context.instance, utc_now() - timedelta(days=settings.keep_runs_days), TAG, JOBS)
     if kept.problems:
         raise dg.Failure("; ".join(kept.problems), allow_retries=False)
     return dg.MaterializeResult(
@@ -41,6 +47,7 @@ def housekeeping(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             "files_before": kept.files_before,
             "files_without_raw": kept.without_raw,
             "partitions_removed": kept.removed,
+            "runs_forgotten": forgotten,
         }
     )
 

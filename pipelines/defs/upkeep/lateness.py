@@ -124,4 +124,5 @@ every_quarter_of_an_hour = dg.ScheduleDefinition(
     cron_schedule="8-59/15 * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    tags={"dagster/priority": "15"},  # when the queue is long, something is late
 )
