@@ -79,6 +79,20 @@ def test_a_day_that_was_read_after_it_failed_is_no_finding_any_more(instance: dg
     assert len(runs(instance)) == 1
 
 
+def test_a_run_that_was_killed_is_told_as_that(instance: dg.DagsterInstance) -> None:
+    @dg.job
+    def a_job() -> None: ...
+
+    killed = instance.create_run_for_job(a_job, status=dg.DagsterRunStatus.STARTED)
+    instance.report_run_failed(killed)
+    assert runs(instance) == [("run/a_job", "a_job: its process was stopped")]
+    never_began = instance.create_run_for_job(a_job, status=dg.DagsterRunStatus.STARTING)
+    instance.report_run_failed(never_began, "Run timed out due to taking longer than 180 seconds to start.")
+    assert runs(instance) == [
+        ("run/a_job", "a_job: Run timed out due to taking longer than 180 seconds to start.")
+    ]
+
+
 def test_a_run_that_a_person_typed_is_not_told_to_others(instance: dg.DagsterInstance) -> None:
     run(instance, "503", process_tags())
     assert runs(instance) == []

@@ -21,6 +21,7 @@ from pipelines.settings import Settings, SettingsError, load_connections
 LATENESS = {"fresh": "Late data", "no_gaps": "Gaps in the observations", "none_vanished": "Vanished"}
 _RUNS_OF = timedelta(hours=24)
 _LONGEST = 300
+_FROM_OUTSIDE = "from outside the execution context"  # as Dagster says it of a process that it finds gone
 
 _REASONS = """
     select failure_id, occurrences, tests, regexp_replace(example_message, '\\s+', ' ', 'g')
@@ -133,7 +134,13 @@ def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
         if failure.error:
             error = failure.error.cause or failure.error
             return _one_line(error.message.partition(": ")[2]) or str(error.cls_name)
-    return "failed before its first step"
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE):
+        event = entry.get_dagster_event()
+        if event.job_failure_data and event.job_failure_data.error:
+            return _one_line(event.job_failure_data.error.message)
+        if event.message and _FROM_OUTSIDE not in event.message:
+            return _one_line(event.message)
+    return "its process was stopped"
 
 
 # --- checks ----------------------------------------------------------------------------------------------------
