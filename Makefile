@@ -26,8 +26,8 @@ docs: .venv/ready  ## the warehouse's models and columns as one page, from the p
 test: .venv/ready-dev lint  ## every check, a small size of each proof included
 	$(PYTEST) -m "not proof" -n 2 --dist loadfile -q
 
-# Spark's checks skip without Java: then its half a gigabyte stays away too.
-proof: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark)  ## the full sizes, in hours
+# Spark's checks skip without Java: then its half a gigabyte stays away too. The deployment's skip without PostgreSQL.
+proof: .venv/ready-dev $(if $(shell command -v java),.venv/ready-spark) $(if $(shell command -v pg_createcluster),.venv/ready-postgres)  ## the full sizes, in hours
 	$(PYTEST) -m proof --hypothesis-profile=search -q
 
 postgres: .venv/ready-postgres  ## what a deployment with Dagster's storage on PostgreSQL needs (deploy/)
