@@ -27,8 +27,11 @@ class Landing:
     is_due_again: bool
 
 
-def newest_of_days(lake: str | Path, since: date) -> dict[Place, dict[date, Landing]]:
-    """By table and day, of the window tables that were asked for since then."""
+def newest_of_days(lake: str | Path, since: date, until: datetime) -> dict[Place, dict[date, Landing]]:
+    """By table and day, of the window tables that were asked for since then.
+
+    Later than `until` is what a clock noted that was ahead, and has been put back: it counts as never asked.
+    """
     found: dict[Place, dict[date, Landing]] = {}
     for source, table, connection, day, at, is_due_again in rows(
         lake,
@@ -36,8 +39,9 @@ def newest_of_days(lake: str | Path, since: date) -> dict[Place, dict[date, Land
         """select source_name, table_name, connection, cast(day as date), max(started_at),
                   coalesce(arg_max(is_due_again, started_at), false)
            from landings where table_kind = 'window' and error is null and note is distinct from $only_changes
+               and started_at <= $until
            group by all""",
-        {"only_changes": ONLY_CHANGES},
+        {"only_changes": ONLY_CHANGES, "until": until},
     ):
         found.setdefault((source, table, connection), {})[day] = Landing(at, is_due_again)
     return found

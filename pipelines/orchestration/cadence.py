@@ -17,9 +17,8 @@ LOOK_BACK = timedelta(days=2)
 
 _SWEEP_WEEKDAY, _SWEEP_HOUR = 6, 3  # Sunday, 03:00 UTC
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SKEW = timedelta(
-    minutes=5
-)  # a time further ahead than this was written by a clock that has been put back since
+SKEW = timedelta(minutes=5)
+"""A time further ahead than this was written by a clock that has been put back since."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,21 @@ def due_days(now: datetime, asked: Mapping[date, Asked], every: timedelta = HOUR
     """
     today = now.astimezone(UTC).date()
     days = [today - timedelta(days=age) for age in range(SWEPT_DAYS + 1)]
-    return [day for day in days if _is_due(day, now, asked.get(day), tick(now, every))]
+    return [day for day in days if _is_due(day, asked.get(day), tick(now, every), sweep(now))]
 
 
-def _is_due(day: date, now: datetime, last: Asked | None, since: datetime) -> bool:
-    if last is None or last.at > now + _SKEW:
+def _is_due(day: date, last: Asked | None, since: datetime, swept: datetime) -> bool:
+    if last is None:
         return True
     if last.is_due_again and last.at < since:
         return True
     settled = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + LOOK_BACK
-    return last.at < max(min(since, settled), sweep(now))
+    return last.at < max(min(since, settled), swept)
 
 
 def may_be_tried_again(now: datetime, began_at: datetime | None) -> bool:
     """What is written once a day and failed, or got lost, is tried once an hour."""
-    return began_at is None or now - began_at >= HOURLY or began_at > now + _SKEW
+    return began_at is None or now - began_at >= HOURLY or began_at > now + SKEW
 
 
 def slot(now: datetime, every_minutes: int) -> int:
@@ -94,7 +93,7 @@ def build_is_due(now: datetime, builds: Builds, every: timedelta) -> bool:
     """
     if builds.is_building or builds.changed_at is None:
         return False
-    is_believable = builds.succeeded_at is not None and builds.succeeded_at <= now + _SKEW
+    is_believable = builds.succeeded_at is not None and builds.succeeded_at <= now + SKEW
     if is_believable and builds.changed_at < builds.succeeded_at:
         return False
     since = now - (builds.started_at or builds.first_changed_at or builds.changed_at)

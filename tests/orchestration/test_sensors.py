@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.defs.upkeep import BUILD_JOB, cadence
 from pipelines.defs.upkeep.housekeeping import every_hour
+from pipelines.defs.upkeep.lateness import every_quarter_of_an_hour
 from pipelines.lib.ingest_partitions import ONLY_CHANGES
 from tests.orchestration.told_landings import day_landed, hcl, looked, perfecto, tell
 
@@ -243,6 +244,41 @@ def test_a_day_that_the_source_was_preparing_is_due_at_the_next_hour(site: Site)
     assert ("acme", "2026-02-19") in days(site.tick(cadence.windows, NOON + HOUR)[0])
 
 
+def test_a_new_day_is_asked_for_at_its_first_moment_along_with_the_one_that_leaves_the_look_back(
+    site: Site,
+) -> None:
+    site.connect(perfecto("acme"))
+    midnight = datetime(2026, 3, 12, tzinfo=UTC)
+    before = midnight - timedelta(minutes=20)
+    landed_days(site, "acme", before, range(31), BOTH)
+    requests, cursor = site.tick(cadence.windows, before + timedelta(minutes=19))
+    assert requests == []
+    requests, _ = site.tick(cadence.windows, midnight + timedelta(seconds=1), cursor)
+    assert days(requests) == [("acme", f"2026-03-{day:02}") for day in (12, 11, 10, 9)]
+
+
+def test_after_a_missed_night_the_days_that_it_left_open_are_asked_for_and_no_others(site: Site) -> None:
+    site.connect(perfecto("acme"))
+    landed_days(site, "acme", NOON, range(31), BOTH)
+    _, cursor = site.tick(cadence.windows, NOON)
+    for known in (cursor, None):
+        requests, _ = site.tick(cadence.windows, NOON + 20 * HOUR, known)
+        assert days(requests) == [("acme", f"2026-03-{day:02}") for day in (12, 11, 10, 9)]
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_changed_clock_stops_no_reading_and_nothing_is_read_twice_for_it(site: Site, hours: int) -> None:
+    site.connect(perfecto("acme"))
+    landed_days(site, "acme", NOON, range(31), BOTH)
+    _, cursor = site.tick(cadence.windows, NOON)
+    changed = NOON + timedelta(hours=hours)
+    requests, cursor = site.tick(cadence.windows, changed, cursor)
+    # Put back, the lake was asked by a clock that was ahead, which tells nothing: it counts as never asked.
+    assert len(days(requests)) == (3 if hours > 0 else cadence.MOST_WAITING)
+    landed_days(site, "acme", changed, range(31), BOTH)
+    assert site.tick(cadence.windows, changed + timedelta(minutes=1), None)[0] == []
+
+
 def test_a_restart_with_a_lost_cursor_asks_for_nothing_that_the_lake_has(site: Site) -> None:
     site.connect(perfecto("acme"))
     landed_days(site, "acme", NOON, range(31), BOTH)
@@ -310,11 +346,31 @@ def test_a_build_waits_for_days_that_are_being_read(site: Site) -> None:
     assert len(site.tick(cadence.builds, now + timedelta(minutes=5))[0]) == 1
 
 
+def test_after_a_missed_night_or_a_lost_database_there_is_one_build_of_all_that_came(site: Site) -> None:
+    now = datetime.now(UTC)
+    for hours in (14, 3):
+        changed = day_landed(REPORTING, "commands", date(2026, 3, 1), now - hours * HOUR, is_rewritten=True)
+        tell(site.lake, "acme", changed)
+    assert len(site.tick(cadence.builds, now)[0]) == 1  # of a storage that knows no build
+    site.has_run({}, dg.DagsterRunStatus.STARTED, BUILD_JOB)
+    assert site.tick(cadence.builds, now + HOUR)[0] == []
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_changed_clock_stops_no_build(site: Site, hours: int) -> None:
+    now = datetime.now(UTC)
+    site.has_run({}, dg.DagsterRunStatus.SUCCESS, BUILD_JOB)
+    changed = now + timedelta(hours=hours, minutes=5)
+    tell(site.lake, "acme", day_landed(REPORTING, "commands", date(2026, 3, 1), changed, is_rewritten=True))
+    assert len(site.tick(cadence.builds, changed + HOUR)[0]) == 1
+
+
 # --- all of them -----------------------------------------------------------------------------------------------
 
 
 def test_every_sensor_and_schedule_is_on_without_anybody_switching_it_on() -> None:
     sensors = (cadence.snapshots, cadence.windows, cadence.builds)
     assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.RUNNING}
-    assert every_hour.default_status == dg.DefaultScheduleStatus.RUNNING
-    assert every_hour.execution_timezone == "UTC"  # no hour is skipped or doubled by a change of the clocks
+    for schedule in (every_hour, every_quarter_of_an_hour):
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+        assert schedule.execution_timezone == "UTC"  # no hour is skipped or doubled by a change of the clocks

@@ -105,7 +105,9 @@ def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRea
         if isinstance(known.get(name), dict) and known[name]["tick"] == tick:
             reached = known[name]["reached"]
         if reached != _ALL:
-            landed = landed or landings.newest_of_days(settings.lake, now.date() - timedelta(SWEPT_DAYS + 1))
+            landed = landed or landings.newest_of_days(
+                settings.lake, now.date() - timedelta(SWEPT_DAYS + 1), now + cadence.SKEW
+            )
             room = MOST_WAITING - sum(what.split("/")[2:3] == [name] for what in under_way)
             due = {_place(each): each for each in _days_of(connection, landed, now)}
             left = sorted(
