@@ -61,6 +61,10 @@ class ServerFailed(SourceUnavailable):
     """The source answers 500 again and again."""
 
 
+class PartlyAnswered(SourceError):  # noqa: N818
+    """Some of many questions came to nothing, each for itself; what the others brought was handed on."""
+
+
 class Refused(SourceError):  # noqa: N818
     """The source does not take this request."""
 

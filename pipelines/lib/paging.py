@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from pipelines.lib.answer import Answer, Page
+from pipelines.lib.http import PartlyAnswered, SourceError
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -20,6 +21,8 @@ MOST_PAGES = 20_000
 # A listing whose pages do not fit together is read again from its first page, so many times in all.
 MOST_PASSES = 4
 _RECENT_PAGES = 3
+# One thing that cannot be read says nothing of the others; when so many in a row cannot, it is the server.
+_FAILURES_IN_A_ROW = 5
 
 
 class Novelty:
@@ -60,7 +63,8 @@ async def as_they_come(
 ) -> AsyncIterator[A]:
     """The answers in the order in which they come, at most `in_flight` of them asked for and as many waiting.
 
-    The first question that fails ends it, after the answers that came before it were handed on.
+    A question that the source fails stops no other: in the end `PartlyAnswered` says so. Where several in a row fail,
+    or all do, or anything else goes wrong, that is raised, after the answers that came before it were handed on.
     """
     waiting = iter(questions)
     results: asyncio.Queue[tuple[A] | Exception | None] = asyncio.Queue(maxsize=in_flight)
@@ -68,26 +72,44 @@ async def as_they_come(
     async def work() -> None:
         try:
             for question in waiting:
-                await results.put((await ask(question),))
+                try:
+                    await results.put((await ask(question),))
+                except SourceError as error:
+                    await results.put(error)
         except Exception as error:  # noqa: BLE001  raised where the answers are read
             await results.put(error)
         await results.put(None)
 
     workers = [asyncio.create_task(work()) for _ in range(in_flight)]
+    failures: list[SourceError] = []
+    answers = in_a_row = 0
     try:
         working = len(workers)
         while working:
             result = await results.get()
-            if isinstance(result, Exception):
+            if isinstance(result, SourceError):
+                failures.append(result)
+                in_a_row += 1
+                if in_a_row == _FAILURES_IN_A_ROW:
+                    raise result
+            elif isinstance(result, Exception):
                 raise result
-            if result is None:
+            elif result is None:
                 working -= 1
             else:
+                answers, in_a_row = answers + 1, 0
                 yield result[0]
     finally:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+    if failures and not answers:
+        raise failures[0]
+    if failures:
+        asked = len(failures) + answers
+        raise PartlyAnswered(
+            f"{failures[0]} ({len(failures)} of {asked} questions; what the others brought is kept)"
+        )
 
 
 async def side_by_side(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 
 from pipelines.lib import lake_files, landing
-from pipelines.lib.answer import Answer, Page, told_already
+from pipelines.lib.answer import Answer, told_already
 from pipelines.lib.contract import Table
+from pipelines.lib.http import PartlyAnswered
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, ONLY_CHANGES, noted
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.landing import Landed
@@ -38,40 +39,39 @@ class Lake(dg.ConfigurableResource):
         parts = keys.keys_by_dimension
         day = date.fromisoformat(parts["day"])
         connection = parts["connection"]
-        landed = await self._merge_day(context, table, connection, day, answer)
-        for other_day, pages in sorted(answer.elsewhere.items()):
-            await self._merge_elsewhere(context, table, connection, other_day, pages, answer)
+        try:
+            landed = await self._merge_day(context, table, connection, day, answer)
+        except PartlyAnswered:
+            await self._merge_elsewhere(context, table, connection, answer)
+            raise
+        await self._merge_elsewhere(context, table, connection, answer)
         return self._results(context, table, landed)
 
     async def _merge_day(
         self, context: dg.AssetExecutionContext, table: Table, connection: str, day: date, answer: Answer
     ) -> dict[str, Landed]:
-        merge = landing.merge(self.root, table, connection, day, answer)
+        merge = _landed(answer, landing.merge(self.root, table, connection, day, answer))
         return await noted(self.root, table, connection, answer, merge, day=day, run_id=context.run.run_id)
 
     async def _merge_elsewhere(
-        self,
-        context: dg.AssetExecutionContext,
-        table: Table,
-        connection: str,
-        day: date,
-        pages: list[Page],
-        answer: Answer,
+        self, context: dg.AssetExecutionContext, table: Table, connection: str, answer: Answer
     ) -> None:
-        """Lands what changed of another day, if that is held: one that was never read will be read whole."""
-        if not Partition(self._path, table.source, table.name, connection, day).data.exists():
-            return
-        changed = told_already(pages, ONLY_CHANGES, answer.asked_at)
-        landed = await self._merge_day(context, table, connection, day, changed)
-        for each in table.tables:
-            if landed[each.name].is_rewritten:
-                context.log_event(
-                    dg.AssetMaterialization(
-                        [each.source, each.name],
-                        partition=dg.MultiPartitionKey({"day": day.isoformat(), "connection": connection}),
-                        metadata=_metadata(landed[each.name]),
+        """Lands what changed of other days that are held: one that was never read will be read whole."""
+        for day, pages in sorted(answer.elsewhere.items()):
+            if not Partition(self._path, table.source, table.name, connection, day).data.exists():
+                continue
+            changed = told_already(pages, ONLY_CHANGES, answer.asked_at)
+            landed = await self._merge_day(context, table, connection, day, changed)
+            for each in table.tables:
+                if landed[each.name].is_rewritten:
+                    partition = dg.MultiPartitionKey({"day": day.isoformat(), "connection": connection})
+                    context.log_event(
+                        dg.AssetMaterialization(
+                            [each.source, each.name],
+                            partition=partition,
+                            metadata=_metadata(landed[each.name]),
+                        )
                     )
-                )
 
     async def append(
         self, context: dg.AssetExecutionContext, table: Table, answer: Answer, *, interval_seconds: int
@@ -83,7 +83,7 @@ class Lake(dg.ConfigurableResource):
             table,
             connection,
             answer,
-            landing.append(self.root, table, connection, answer, interval_seconds),
+            _landed(answer, landing.append(self.root, table, connection, answer, interval_seconds)),
             interval_seconds=interval_seconds,
             run_id=context.run.run_id,
         )
@@ -116,6 +116,14 @@ class Lake(dg.ConfigurableResource):
             )
             for each in table.tables
         ]
+
+
+async def _landed(answer: Answer, landing_of_it: Awaitable[dict[str, Landed]]) -> dict[str, Landed]:
+    """What the landing brings, if the answer came as a whole; a part of it lands all the same."""
+    landed = await landing_of_it
+    if answer.failure:
+        raise answer.failure
+    return landed
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from pipelines.lib.http import PartlyAnswered, ServerFailed, SourceError
 from pipelines.lib.paging import Novelty, as_they_come
 
 
@@ -23,23 +24,70 @@ def test_a_cycle_of_pages_longer_than_the_memory_of_records_is_noticed() -> None
 
 
 def test_answers_come_as_they_are_ready_and_no_more_are_asked_than_allowed() -> None:
-    open_now, most = 0, 0
+    open_now, most, got = 0, 0, []
+    others_came = asyncio.Event()
 
     async def ask(n: int) -> int:
         nonlocal open_now, most
         open_now += 1
         most = max(most, open_now)
-        await asyncio.sleep(0.05 if n == 0 else 0.001)
+        await (others_came.wait() if n == 0 else asyncio.sleep(0))
         open_now -= 1
         return n
 
-    async def collect() -> list[int]:
-        return [n async for n in as_they_come(range(20), ask, 4)]
+    async def collect() -> None:
+        async for n in as_they_come(range(20), ask, 4):
+            got.append(n)
+            if len(got) == 19:
+                others_came.set()
 
-    got = asyncio.run(collect())
+    asyncio.run(asyncio.wait_for(collect(), 60))
     assert sorted(got) == list(range(20))
     assert got[-1] == 0
     assert most == 4
+
+
+def asked(bad: set[int], in_flight: int, of: int = 100) -> tuple[list[int], list[int], SourceError | None]:
+    """Which questions were asked, which answered, and what was raised; the source fails the bad ones."""
+    questions, got = [], []
+
+    async def ask(n: int) -> int:
+        questions.append(n)
+        if n in bad:
+            raise ServerFailed(f"HTTP 500 for {n}", 500)
+        return n
+
+    async def collect() -> None:
+        async for n in as_they_come(range(of), ask, in_flight):
+            got.append(n)  # noqa: PERF401  what came before a failure is the point
+
+    try:
+        asyncio.run(asyncio.wait_for(collect(), 60))
+    except SourceError as error:
+        return questions, got, error
+    return questions, got, None
+
+
+@pytest.mark.parametrize("in_flight", [1, 4])
+def test_a_question_that_the_source_fails_stops_no_other_and_is_told_in_the_end(in_flight: int) -> None:
+    bad = {0, 1, 2, 3, 50, 99}
+    _, got, error = asked(bad, in_flight)
+    assert sorted(got) == sorted(set(range(100)) - bad)
+    assert type(error) is PartlyAnswered
+    assert "HTTP 500 for" in str(error)
+    assert "(6 of 100 questions; what the others brought is kept)" in str(error)
+
+
+def test_a_source_that_fails_several_in_a_row_is_asked_no_more() -> None:
+    questions, got, error = asked(set(range(10, 1000)), 1, 1000)
+    assert got == list(range(10))
+    assert type(error) is ServerFailed
+    assert len(questions) < 20
+
+
+def test_where_no_question_is_answered_the_failure_is_the_sources_own() -> None:
+    *_, error = asked({0, 1}, 1, 2)
+    assert (type(error), str(error)) == (ServerFailed, "HTTP 500 for 0")
 
 
 def test_a_question_that_fails_is_raised_after_the_answers_before_it() -> None:

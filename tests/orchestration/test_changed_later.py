@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.defs.sources.enterprise_tester.assets import script_runs as script_runs_asset
 from pipelines.defs.sources.enterprise_tester.contract import SCRIPT_RUNS, STEP_RESULTS
+from pipelines.lib.http import PartlyAnswered
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS
 from pipelines.orchestration import partitions
 from pipelines.orchestration.connections import ConfiguredConnections
@@ -18,7 +19,7 @@ from pipelines.orchestration.lake import Lake
 from simlab.api.answers import draw
 from tests.simlab.serving import serving
 from tests.simlab.tiny_world import HOUR, NOON, TinyEnterpriseTester, assignment, guid, script_run
-from tests.sources.lab_and_lake import held
+from tests.sources.lab_and_lake import failing, held
 
 CREATED, CHANGED = date(2026, 3, 2), date(2026, 3, 3)
 # The lab lets some edits leave `LastUpdatedAt` as it was; this one's moves it.
@@ -45,10 +46,16 @@ def lake(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
-def read(day: date, clock: str, instance: dg.DagsterInstance, lake: Path) -> list[tuple[str, str]]:
+def read(
+    day: date,
+    clock: str,
+    instance: dg.DagsterInstance,
+    lake: Path,
+    server: TinyEnterpriseTester = SERVER,
+) -> list[tuple[str, str]]:
     """Reads a day; the tables and partitions that Dagster then knows to be new."""
     file = lake.with_name("connections.toml")
-    with serving(enterprise_tester=SERVER, clock=clock) as lab, pytest.MonkeyPatch.context() as patch:
+    with serving(enterprise_tester=server, clock=clock) as lab, pytest.MonkeyPatch.context() as patch:
         file.write_text(lab.connections_toml)
         patch.setenv("FLAKEHOUSE_CONNECTIONS", str(file))
         result = dg.materialize(
@@ -107,3 +114,23 @@ def test_a_day_that_was_never_read_does_not_begin_with_what_changed_of_it(
 ) -> None:
     read(CHANGED, "2026-03-05T12:00:00Zx0", instance, lake)
     assert held(lake, SCRIPT_RUNS) == []
+
+
+def test_an_assignment_that_the_server_cannot_tell_keeps_nothing_else_from_landing(
+    instance: dg.DagsterInstance, lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripts = [SCRIPT, *(assignment(f"script {n}") for n in range(3))]
+    runs = [*SERVER.runs, *(script_run(f"new {n}", scripts[n], NOON + 24 * HOUR) for n in range(4))]
+    read(CREATED, "2026-03-02T18:00:00Zx0", instance, lake)
+    failing(monkeypatch, scripts[3].id)
+    server = TinyEnterpriseTester(runs, scripts)
+    with pytest.raises(PartlyAnswered, match=r"HTTP 500, 3 times; .* \(1 of 4 questions; "):
+        read(CHANGED, "2026-03-05T12:00:00Zx0", instance, lake, server)
+    found = {(row["id"], row["dt"], row["actual_duration"]) for row in held(lake, SCRIPT_RUNS)}
+    assert found == {
+        (guid(NAME), str(CREATED), "2 hours"),
+        (guid("other"), str(CREATED), "5 minutes"),
+        *((guid(f"new {n}"), str(CHANGED), "5 minutes") for n in range(3)),
+    }
+    (noted,) = [row for row in held(lake, INGEST_PARTITIONS, "_fetched_at") if row["error"]]
+    assert (noted["table_name"], noted["day"]) == ("script_runs", str(CHANGED))

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
-from pipelines.lib import landing
+from pipelines.lib import http, landing
 from pipelines.lib.answer import Answer
 from pipelines.lib.contract import Table
+from pipelines.lib.http import Http, Question, Reply
 from pipelines.lib.landing import Landed
 from pipelines.settings import Connection, parse_connections
 from simlab.server import Lab
@@ -35,6 +37,18 @@ def connection_to(lab: Lab, name: str, **changes: object) -> Any:
 def clock_of(lab: Lab) -> Callable[[], datetime]:
     """The lab's clock, for a client."""
     return lambda: datetime.fromtimestamp(lab.clock.now() / 1000, UTC)
+
+
+def failing(patch: pytest.MonkeyPatch, part: str) -> None:
+    """The server answers 500 wherever an address has this part, and nobody waits long between tries."""
+    sent = Http._sent
+
+    async def sent_or_failed(self: Http, question: Question) -> Reply:
+        return Reply(500, {}, b"") if part in question.url else await sent(self, question)
+
+    patch.setattr(Http, "_sent", sent_or_failed)
+    patch.setattr(http, "_FIRST_WAIT", 0.001)
+    patch.setattr(http, "_JITTER", 0.001)
 
 
 def asked(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pipelines.defs.sources.hcl_test_server.contract import AGENTS, DOCKER_HOST_
 from simlab.server import Lab
 from tests.simlab.serving import serving
 from tests.simlab.tiny_world import TinyHcl
-from tests.sources.lab_and_lake import appended, connection_to, everything_written, held
+from tests.sources.lab_and_lake import appended, connection_to, everything_written, failing, held
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,23 @@ def test_each_docker_hosts_status_is_beside_its_id(lab: Lab, tmp_path: Path) -> 
     (status,) = held(tmp_path, DOCKER_HOST_STATUS)
     assert (status["_docker_host_id"], status["status"], status["reason"]) == (7, "OK", None)
     assert (landed.facts["requests"], landed.facts["retries"]) == (2, 0)
+
+
+def test_a_docker_host_that_fails_leaves_the_status_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = [replace(TinyHcl().docker_hosts()[0], id=number) for number in (7, 8, 9)]
+    monkeypatch.setattr(TinyHcl, "docker_hosts", lambda _self: hosts)
+    failing(monkeypatch, "/dockerhosts/8/")
+    with serving(hcl=TinyHcl()) as lab:
+        landed = appended(
+            lab,
+            client,
+            connection_to(lab, "ots"),
+            DOCKER_HOST_STATUS,
+            lambda source: source.docker_host_status(),
+            tmp_path,
+        )
+
+    assert [row["_docker_host_id"] for row in held(tmp_path, DOCKER_HOST_STATUS)] == [7, 9]
+    assert not landed.complete

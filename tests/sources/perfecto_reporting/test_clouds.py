@@ -17,13 +17,21 @@ from pipelines.defs.sources.perfecto_reporting.client import Test, client
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS, PLATFORMS, TEST_EXECUTIONS
 from pipelines.defs.sources.perfecto_reporting.due import commands_due
 from pipelines.lib import http
-from pipelines.lib.http import NotAuthorised, NotFound, SourceUnavailable
+from pipelines.lib.http import NotAuthorised, NotFound, PartlyAnswered, SourceUnavailable
 from pipelines.lib.lake_files import Partition, locked
 from simlab.server import Lab
 from simlab.world.model import Edit
 from tests.simlab.serving import serving
 from tests.simlab.tiny_world import DESKTOP, HOUR, MINUTE, NOON, PHONE, TABLET, TinyPerfecto, at, test_run
-from tests.sources.lab_and_lake import asked, clock_of, connection_to, everything_written, held, merged
+from tests.sources.lab_and_lake import (
+    asked,
+    clock_of,
+    connection_to,
+    everything_written,
+    failing,
+    held,
+    merged,
+)
 
 THE_DAY = date(2026, 3, 2)
 MIDNIGHT = at("2026-03-02")
@@ -118,6 +126,19 @@ def test_commands_are_asked_for_once_and_again_only_where_the_test_changed(tmp_p
         due, outcome = commands_landed(lab, tmp_path)
     assert [test.id for test in due] == [running.id]
     assert outcome.facts["requests"] == 1
+
+
+def test_a_test_whose_commands_cannot_be_told_keeps_no_other_test_from_landing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [test_run(n, NOON + n * MINUTE) for n in range(20)]
+    with serving(TinyPerfecto(runs)) as lab:
+        landed(lab, tmp_path)
+        failing(monkeypatch, runs[-1].id)
+        with pytest.raises(PartlyAnswered, match=r"HTTP 500, 3 times; .* \(1 of 20 questions; "):
+            commands_landed(lab, tmp_path, max_in_flight=1)
+        due = commands_due(tmp_path, connection_to(lab, "acme"), THE_DAY)
+    assert [test.id for test in due] == [runs[-1].id]
 
 
 def test_what_is_due_is_not_looked_up_while_another_ingest_merges(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from pipelines.lib.http import (
     Http,
     NotAuthorised,
     NotFound,
+    PartlyAnswered,
     Refused,
     ServerFailed,
     SourceError,
@@ -163,16 +164,19 @@ class EnterpriseTester:
         async def ask(item: tuple[str, ProjectPlace]) -> _Listed:
             return await self._runs_of(item[0], item[1], start, end)
 
-        async with aclosing(as_they_come(assignments.items(), ask, self._http.in_flight)) as listings:
-            async for listed in listings:
-                if listed.refusal is not None:
-                    unread.append(listed.refusal)
-                elif listed.is_whole:
-                    answered.add(listed.assignment_id)
-                for day, page in listed.elsewhere:
-                    answer.elsewhere.setdefault(day, []).append(page)
-                for page in listed.pages:
-                    yield page
+        try:
+            async with aclosing(as_they_come(assignments.items(), ask, self._http.in_flight)) as listings:
+                async for listed in listings:
+                    if listed.refusal is not None:
+                        unread.append(listed.refusal)
+                    elif listed.is_whole:
+                        answered.add(listed.assignment_id)
+                    for day, page in listed.elsewhere:
+                        answer.elsewhere.setdefault(day, []).append(page)
+                    for page in listed.pages:
+                        yield page
+        except PartlyAnswered as failure:
+            answer.failure = failure
         if unread and len(unread) == len(assignments):
             raise unread[0]
         answer.answered = answered

@@ -17,7 +17,7 @@ import msgspec
 from pipelines.defs.sources.hcl_test_server.contract import ENDED, DockerHostPlace, LogPlace, ProjectPlace
 from pipelines.defs.sources.hcl_test_server.token import AccessToken
 from pipelines.lib.answer import Answer, Page
-from pipelines.lib.http import Http, NotFound, connect, endpoint, utc_now
+from pipelines.lib.http import Http, NotFound, PartlyAnswered, connect, endpoint, utc_now
 from pipelines.lib.paging import as_they_come
 from pipelines.settings import HclConnection
 
@@ -130,14 +130,17 @@ class HclTestServer:
         async def ask(project_id: str) -> _Asked:
             return await self._of_project(project_id, questions)
 
-        async with aclosing(as_they_come(self._projects, ask, self._http.in_flight)) as asked:
-            async for project in asked:
-                if project.refusal is not None:
-                    unread.append(project.refusal)
-                elif project.is_whole:
-                    answered.add(project.project_id)
-                for page in project.pages:
-                    yield page
+        try:
+            async with aclosing(as_they_come(self._projects, ask, self._http.in_flight)) as asked:
+                async for project in asked:
+                    if project.refusal is not None:
+                        unread.append(project.refusal)
+                    elif project.is_whole:
+                        answered.add(project.project_id)
+                    for page in project.pages:
+                        yield page
+        except PartlyAnswered as failure:
+            answer.failure = failure
         if len(unread) == len(self._projects):
             raise unread[0]
         answer.answered = answered
@@ -183,11 +186,14 @@ class HclTestServer:
     async def _statuses(self, answer: Answer) -> AsyncGenerator[Page]:
         hosts = await self._http.get("dockerhosts", {}, _read_listing)
         ids = [host_id for host_id in map(_id, hosts.records) if host_id is not None]
-        async with aclosing(as_they_come(ids, self._status_of, self._http.in_flight)) as pages:
-            async for page in pages:
-                if page is not None:
-                    yield page
-        answer.complete = hosts.is_whole
+        try:
+            async with aclosing(as_they_come(ids, self._status_of, self._http.in_flight)) as pages:
+                async for page in pages:
+                    if page is not None:
+                        yield page
+        except PartlyAnswered as failure:
+            answer.failure = failure
+        answer.complete = hosts.is_whole and answer.failure is None
 
     async def _status_of(self, host_id: int) -> Page | None:
         try:
