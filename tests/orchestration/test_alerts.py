@@ -163,6 +163,10 @@ def test_from_what_is_late_one_click_leads_to_its_table_and_one_to_the_runs_that
     days = shown["perfecto_reporting__commands__fresh"]["runs of acme"].value
     assert days == f"{runs}window%2Fperfecto_reporting%2Facme%2F{datetime.now(UTC).date()}"
     assert "runs of acme" not in shown["hcl_test_server__agents__fresh"]
+    (page,) = result.get_asset_materialization_events()
+    on_page = page.materialization.metadata
+    assert "acme: was never read, and nobody asked" in on_page["perfecto_lab.devices__fresh"].value
+    assert on_page["not_passed"].value == len(on_page) - 1
 
 
 Outage = tuple[str, str, str, datetime, datetime, int]

@@ -55,7 +55,10 @@ def _name(table: Table, check: str) -> str:
     ],
 )
 def late_and_missing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-    """What is late, missing or gone, as the lake's own data tells it: a check per table, each with what to do."""
+    """What is late, missing or gone, as the lake's own data tells it: below, each with its reason and what to do.
+
+    *Checks* leads from each to its table and to the runs that read it. Begin here when a number is missing.
+    """
     note_worker(context.instance, context.run)
     settings, now = Settings(), utc_now()
     connections = load_connections(settings).all
@@ -75,9 +78,12 @@ def late_and_missing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
                 findings = lateness.gone(settings.lake, table)
             found = [finding for finding in findings if finding.connection in names]
             results.append(_result(table, check, found, settings.ui_url, now))
-    return dg.MaterializeResult(
-        check_results=results, metadata={"not_passed": sum(not result.passed for result in results)}
-    )
+    said = {
+        result.check_name.replace("__", ".", 1): dg.MetadataValue.text(result.description or "")
+        for result in results
+        if not result.passed
+    }
+    return dg.MaterializeResult(check_results=results, metadata={"not_passed": len(said), **said})
 
 
 def _result(
