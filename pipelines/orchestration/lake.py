@@ -8,10 +8,10 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.lib import lake_files, landing
+from pipelines.lib import lake_files, landing, landings
 from pipelines.lib.answer import Answer, told_already
 from pipelines.lib.contract import Table
-from pipelines.lib.http import PartlyAnswered
+from pipelines.lib.http import PartlyAnswered, utc_now
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, ONLY_CHANGES, noted
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.landing import Landed
@@ -56,9 +56,13 @@ class Lake(dg.ConfigurableResource):
     async def _merge_elsewhere(
         self, context: dg.AssetExecutionContext, table: Table, connection: str, answer: Answer
     ) -> None:
-        """Lands what changed of other days that are held: one that was never read will be read whole."""
+        """Lands what changed of other days that were read: one that never was will be read whole."""
+        days = [day for day in sorted(answer.elsewhere) if not self._holds(table, connection, day)]
+        # An empty day has no file, so our own runs say whether it was read.
+        read = landings.newest_of_days(self.root, days[0], utc_now()) if days else {}
+        unread = set(days) - set(read.get((table.source, table.name, connection), ()))
         for day, pages in sorted(answer.elsewhere.items()):
-            if not Partition(self._path, table.source, table.name, connection, day).data.exists():
+            if day in unread:
                 continue
             changed = told_already(pages, ONLY_CHANGES, answer.asked_at)
             landed = await self._merge_day(context, table, connection, day, changed)
@@ -94,6 +98,9 @@ class Lake(dg.ConfigurableResource):
         tables = list(tables)
         with lake_files.problems_named(self._path):
             lake_files.write_schemas(self._path, INGEST_PARTITIONS, *tables)
+
+    def _holds(self, table: Table, connection: str, day: date) -> bool:
+        return Partition(self._path, table.source, table.name, connection, day).data.exists()
 
     @property
     def _path(self) -> Path:

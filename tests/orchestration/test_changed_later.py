@@ -116,6 +116,16 @@ def test_a_day_that_was_never_read_does_not_begin_with_what_changed_of_it(
     assert held(lake, SCRIPT_RUNS) == []
 
 
+def test_a_late_run_of_a_day_that_was_read_and_had_none_is_its_first(
+    instance: dg.DagsterInstance, lake: Path
+) -> None:
+    read(CREATED, "2026-03-02T18:00:00Zx0", instance, lake, TinyEnterpriseTester((), [SCRIPT]))
+    assert held(lake, SCRIPT_RUNS) == []
+    read(CHANGED, "2026-03-05T12:00:00Zx0", instance, lake)
+    (row,) = held(lake, SCRIPT_RUNS)
+    assert (row["id"], row["dt"]) == (guid(NAME), str(CREATED))
+
+
 def test_an_assignment_that_the_server_cannot_tell_keeps_nothing_else_from_landing(
     instance: dg.DagsterInstance, lake: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
