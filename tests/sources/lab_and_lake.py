@@ -39,12 +39,12 @@ def clock_of(lab: Lab) -> Callable[[], datetime]:
     return lambda: datetime.fromtimestamp(lab.clock.now() / 1000, UTC)
 
 
-def failing(patch: pytest.MonkeyPatch, part: str) -> None:
-    """The server answers 500 wherever an address has this part, and nobody waits long between tries."""
+def failing(patch: pytest.MonkeyPatch, part: str, status: int = 500, body: bytes = b"") -> None:
+    """The server answers this wherever an address has this part, and nobody waits long between tries."""
     sent = Http._sent
 
     async def sent_or_failed(self: Http, question: Question) -> Reply:
-        return Reply(500, {}, b"") if part in question.url else await sent(self, question)
+        return Reply(status, {}, body) if part in question.url else await sent(self, question)
 
     patch.setattr(Http, "_sent", sent_or_failed)
     patch.setattr(http, "_FIRST_WAIT", 0.001)

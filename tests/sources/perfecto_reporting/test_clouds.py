@@ -141,6 +141,43 @@ def test_a_test_whose_commands_cannot_be_told_keeps_no_other_test_from_landing(
     assert [test.id for test in due] == [runs[-1].id]
 
 
+STEP = b'{"name": "Test step", "commands": [{"name": "open"}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "clock", "is_due"),
+    [
+        (b'{"resources": []}', "2026-03-02T12:02:00Zx0", True),
+        (b'{"resources": []}', "2026-03-02T12:30:00Zx0", False),
+        (b'{"resources": [%b]}' % STEP, "2026-03-02T12:02:00Zx0", False),
+        (
+            b'{"resources": [%b], "metadata": {"processingStatus": "PROCESSING"}}' % STEP,
+            "2026-03-02T12:30:00Zx0",
+            True,
+        ),
+    ],
+    ids=["none after a minute", "none for good", "some", "still processing"],
+)
+def test_commands_that_the_cloud_still_prepares_are_asked_for_again(
+    tmp_path: Path, body: bytes, clock: str, is_due: bool
+) -> None:
+    run = test_run(1, NOON, ended_at=NOON + MINUTE)
+    with serving(TinyPerfecto([run]), clock=clock) as lab:
+        landed(lab, tmp_path)
+        with pytest.MonkeyPatch.context() as patch:
+            failing(patch, "/commands", 200, body)
+            commands_landed(lab, tmp_path)
+        first = [row["name"] for row in held(tmp_path, COMMANDS)]
+        assert first == (["open"] if STEP in body else [None])
+        assert [test.id for test in commands_due(tmp_path, connection_to(lab, "acme"), THE_DAY)] == [
+            run.id
+        ] * is_due
+    with serving(TinyPerfecto([run]), clock="2026-03-02T13:00:00Zx0") as lab:
+        assert len(commands_landed(lab, tmp_path)[0]) == is_due
+        assert commands_landed(lab, tmp_path)[0] == []
+    assert (len(held(tmp_path, COMMANDS)) > 60) is is_due
+
+
 def test_what_is_due_is_not_looked_up_while_another_ingest_merges(tmp_path: Path) -> None:
     with serving(TinyPerfecto([test_run(1, NOON)])) as lab:
         landed(lab, tmp_path)

@@ -43,7 +43,7 @@ def commands_due(lake: str | Path, connection: PerfectoConnection, day: date) ->
                 "and status in ('FAILED', 'BLOCKED')" if connection.commands == "failed" else ""
             }
             )
-            select id, state from tests where not exists (
+            select id, state, end_time from tests where not exists (
                 select 1 from asked c
                 where c.test_execution_id = tests.id and c._test_state = tests.state and c._missing_since is null
                   and (not list_contains(c._issues, '{NOT_AVAILABLE}')
