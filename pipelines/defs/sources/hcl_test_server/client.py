@@ -218,7 +218,10 @@ def _ended_within(start: datetime, end: datetime, now: datetime) -> Iterator[_Qu
 
     def completed(record: msgspec.Raw) -> bool:
         _, completed_at, _ = when(record)
-        return completed_at is None or start <= completed_at < end
+        if completed_at is None:
+            # A server may list these here, too: they are no day's yet, or their start's. What says nothing is refused.
+            return _dated(record).status is None
+        return start <= completed_at < end
 
     def started(record: msgspec.Raw) -> bool:
         has_ended, completed_at, started_at = when(record)
