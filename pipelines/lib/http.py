@@ -33,10 +33,13 @@ JSON = "application/json"
 
 stamina.instrumentation.set_on_retry_hooks([])  # retries are counted, and told with the landing
 
-# How often a request is tried in all, by what went wrong. A dead server is named within seconds; a 500 may be the
-# server's way to say that the token is bad, so it is not asked for long.
-_ATTEMPTS = {"connect": 4, "server_error": 3, "busy": 8, "broken": 8}
+# How often a request is tried in all, by what went wrong. A dead server is named within seconds, one that drops what
+# is sent to it within a minute; a 500 may be the server's way to say that the token is bad, so it is not asked
+# for long.
+_ATTEMPTS = {"connect": 4, "silent": 3, "server_error": 3, "busy": 8, "broken": 8}
+_CONNECT_SECONDS = 10.0  # at most, or `timeout_seconds` where that is less
 _FIRST_WAIT, _LONGEST_WAIT, _JITTER, _LONGEST_RETRY_AFTER = 0.5, 30.0, 1.0, 120.0  # seconds
+BUSY = frozenset((408, 425, 429, 502, 503, 504))  # statuses that pass
 _LARGEST_BODY = 512 << 20  # a body that has no end must not fill the memory
 _WHOLE_REQUEST = 5  # times `timeout_seconds`, which bounds each wait for the next bytes
 
@@ -290,6 +293,8 @@ class Http:
             return Fault("connect", "its host name is unknown")
         if isinstance(cause, aiohttp.ClientConnectorError):
             return Fault("connect", "nothing answers there")
+        if isinstance(cause, aiohttp.ConnectionTimeoutError):
+            return Fault("silent", f"no connection within {_connect_seconds(self._endpoint):g} s")
         if isinstance(cause, TimeoutError):
             return Fault("broken", f"no whole answer within {self._endpoint.timeout_seconds:g} s")
         return Fault("broken", f"the connection broke ({type(cause).__name__})")
@@ -305,7 +310,7 @@ class Http:
         what = f"HTTP {status}"
         if status == 500:
             raise Fault("server_error", what)
-        if status in (408, 425, 429, 502, 503, 504):
+        if status in BUSY:
             raise Fault("busy", what, self._retry_after(headers))
         kind = _FINAL.get(status, Refused)
         if 300 <= status < 400:
@@ -332,7 +337,8 @@ class Http:
                 f"{fault.what}, {tries} times",
                 f"its {self._endpoint.credentials} may be bad, or the server is in trouble",
             )
-        advice = "check the url, or wait until it is up" if fault.kind == "connect" else "try again later"
+        is_down = fault.kind in ("connect", "silent")
+        advice = "check the url, or wait until it is up" if is_down else "try again later"
         return self.problem(SourceUnavailable, f"{fault.what}, {tries} times", advice)
 
 
@@ -387,11 +393,15 @@ async def connect(endpoint: Endpoint, clock: Callable[[], datetime] = utc_now) -
         connector=aiohttp.TCPConnector(limit=endpoint.max_in_flight, ssl=_tls(endpoint)),
         headers={"User-Agent": "flakehouse", **endpoint.headers},
         timeout=aiohttp.ClientTimeout(
-            total=_WHOLE_REQUEST * seconds, sock_connect=seconds, sock_read=seconds
+            total=_WHOLE_REQUEST * seconds, sock_connect=_connect_seconds(endpoint), sock_read=seconds
         ),
     )
     async with session:
         yield Http(endpoint, session, clock)
+
+
+def _connect_seconds(endpoint: Endpoint) -> float:
+    return min(_CONNECT_SECONDS, endpoint.timeout_seconds)
 
 
 def _tls(endpoint: Endpoint) -> ssl.SSLContext | bool:

@@ -7,6 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -134,6 +135,22 @@ def test_a_dead_server_is_named_within_seconds() -> None:
     assert (
         line
         == f"perfecto.acme ({url}): nothing answers there, 4 times; check the url, or wait until it is up"
+    )
+
+
+def test_a_server_that_drops_what_is_sent_to_it_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_CONNECT_SECONDS", 0.3)
+    with socket.socket() as deaf, ExitStack() as waiting:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):  # they fill its queue, and nobody accepts them
+            connection = waiting.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(deaf.getsockname())
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        line = error_of(lambda: get(url), SourceUnavailable)
+    assert line == (
+        f"perfecto.acme ({url}): no connection within 0.3 s, 3 times; check the url, or wait until it is up"
     )
 
 
