@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.defs.sources.hcl_test_server.client import client
 from pipelines.defs.sources.hcl_test_server.token import AccessToken
-from pipelines.lib.http import Fault, Http, NotAuthorised, Question, Reply, connect, endpoint
+from pipelines.lib.http import Fault, Http, NotAuthorised, Question, Refused, Reply, connect, endpoint
 from pipelines.settings import HclConnection
 from simlab.server import Lab
 from tests.simlab.serving import serving
@@ -149,6 +149,18 @@ def test_a_bad_offline_token_is_final_and_says_what_to_do(server: Server, status
 def test_a_missing_licence_is_final_and_named(server: Server) -> None:
     with pytest.raises(NotAuthorised, match="check the user's licence"):
         server.ask(said(403))
+
+
+@pytest.mark.parametrize("status", [302, 404, 405, 410])
+def test_an_address_that_exchanges_no_tokens_is_final_and_named(server: Server, status: int) -> None:
+    with pytest.raises(Refused) as refusal:
+        server.ask(said(status))
+
+    assert type(refusal.value) is Refused
+    assert str(refusal.value) == (
+        f"hcl.ots (https://ots.example.com): HTTP {status} where an access token was asked for;"
+        " check the url and its prefix"
+    )
 
 
 @pytest.mark.parametrize(

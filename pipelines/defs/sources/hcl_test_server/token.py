@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pipelines.lib.http import Fault, NotAuthorised, Question, Reply, Send, problem
+from pipelines.lib.http import BUSY, Fault, NotAuthorised, Question, Refused, Reply, Send, problem
 from pipelines.settings import HclConnection
 
 # One of the two published answers has no `expires_in`; the text beside it says about 300 seconds.
@@ -64,9 +64,13 @@ class AccessToken:
         if status in _REFUSALS:
             what, advice = _REFUSALS[status]
             raise NotAuthorised(problem(self._label, self._url, what, advice), status)
-        if status != 200:
-            kind = "server_error" if status == 500 else "busy"
-            raise Fault(kind, f"HTTP {status} where an access token was asked for")
+        what = f"HTTP {status} where an access token was asked for"
+        if status == 500:
+            raise Fault("server_error", what)
+        if status in BUSY:
+            raise Fault("busy", what)
+        if status != 200:  # not `NotFound`: that is said of a project, a host or a log
+            raise Refused(problem(self._label, self._url, what, "check the url and its prefix"), status)
         try:
             exchanged = _read_exchanged(reply.body)
         except (msgspec.MsgspecError, UnicodeDecodeError):
