@@ -38,7 +38,7 @@ stamina.instrumentation.set_on_retry_hooks([])  # retries are counted, and told 
 # for long.
 _ATTEMPTS = {"connect": 4, "silent": 3, "server_error": 3, "busy": 8, "broken": 8}
 _CONNECT_SECONDS = 10.0  # at most, or `timeout_seconds` where that is less
-_FIRST_WAIT, _LONGEST_WAIT, _JITTER, _LONGEST_RETRY_AFTER = 0.5, 30.0, 1.0, 120.0  # seconds
+_FIRST_WAIT, _LONGEST_WAIT, _JITTER, _LONGEST_RETRY_AFTER = 0.5, 30.0, 1.0, 600.0  # seconds
 BUSY = frozenset((408, 425, 429, 502, 503, 504))  # statuses that pass
 _LARGEST_BODY = 512 << 20  # a body that has no end must not fill the memory
 _WHOLE_REQUEST = 5  # times `timeout_seconds`, which bounds each wait for the next bytes
@@ -189,12 +189,12 @@ class Http:
             if not isinstance(error, Fault):
                 return False
             tries[error.kind] += 1
-            if tries[error.kind] >= _ATTEMPTS[error.kind]:
+            if tries[error.kind] >= _ATTEMPTS[error.kind] or (error.retry_after or 0) > _LONGEST_RETRY_AFTER:
                 return False
             self.counts["retries"] += 1
             if error.retry_after is None:
                 return True
-            return min(error.retry_after, _LONGEST_RETRY_AFTER) + random.uniform(0, _JITTER)
+            return error.retry_after + random.uniform(0, _JITTER)
 
         try:
             async for attempt in stamina.retry_context(
@@ -337,6 +337,9 @@ class Http:
                 f"{fault.what}, {tries} times",
                 f"its {self._endpoint.credentials} may be bad, or the server is in trouble",
             )
+        if (fault.retry_after or 0) > _LONGEST_RETRY_AFTER:
+            what = f"{fault.what}, and it asks not to be asked again for {fault.retry_after:,.0f} s"
+            return self.problem(SourceUnavailable, what, "set requests_per_second lower, or try again then")
         is_down = fault.kind in ("connect", "silent")
         advice = "check the url, or wait until it is up" if is_down else "try again later"
         return self.problem(SourceUnavailable, f"{fault.what}, {tries} times", advice)
@@ -345,7 +348,7 @@ class Http:
 def _moment(text: str) -> datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 

@@ -172,6 +172,26 @@ def test_retry_after_is_waited_for_in_seconds_and_as_a_date() -> None:
     assert seconds_to_answer_after("nonsense") < 1.0
 
 
+def test_a_server_that_asks_for_longer_than_a_run_can_wait_is_asked_once_and_says_so() -> None:
+    with serving(Reply(429, headers={"Retry-After": "3600"}), GOOD) as server:
+        line = error_of(lambda: get(server.url), SourceUnavailable)
+    assert len(server.asked) == 1
+    assert line.endswith(
+        ": HTTP 429, and it asks not to be asked again for 3,600 s;"
+        " set requests_per_second lower, or try again then"
+    )
+
+
+def test_a_wait_that_a_run_can_afford_is_not_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "_LONGEST_RETRY_AFTER", 3.0)
+    assert seconds_to_answer_after("2") >= 2.0
+
+
+@pytest.mark.parametrize("said", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 01 Jan 0000 00:00:00 +9999"])
+def test_a_date_of_no_calendar_is_as_if_it_were_absent(said: str) -> None:
+    assert seconds_to_answer_after(said) < 60
+
+
 def test_no_more_requests_are_in_flight_than_allowed() -> None:
     with serving(Reply(body=b"{}", wait_seconds=0.02)) as server:
         get(server.url, times=20, max_in_flight=3)
