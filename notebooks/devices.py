@@ -6,60 +6,46 @@ app = marimo.App(width="medium", app_title="Devices")
 with app.setup:
     import marimo as mo
 
-    from pipelines.notebooks import charts, page
-    from pipelines.notebooks.filters import ALL, condition, in_words
+    from pipelines.notebooks import charts, page, parts
+    from pipelines.notebooks.filters import condition, days, in_words, offered
     from pipelines.notebooks.warehouse import opened
     from pipelines.report.answers import as_count, as_hours, as_minutes, as_share, as_time
     from pipelines.report.charts import calendar as calendar_chart
-    from pipelines.report.layout import Card, Column, number
+    from pipelines.report.layout import Column, number
 
 
 @app.cell
 def _():
     published = opened()
-    return (published,)
-
-
-@app.cell
-def _(published):
     page.opening(
         "devices",
         "A device is busy while a test run or a person uses it. Busy, over busy and idle, is its utilisation: time in which it was unavailable, or nothing is known of it, is left out.",
         published,
     )
-    return
+    return (published,)
 
 
 @app.cell
 def _(published):
-    def values_of(column):
-        sql = f"select distinct {column} from marts.device_utilization_daily where {column} is not null order by 1 limit 200"
-        return [ALL, *published.values(sql)]
-
-    filters = mo.ui.dictionary(
-        {
-            "connection": mo.ui.dropdown(values_of("connection"), value=ALL, label="Connection"),
-            "system": mo.ui.dropdown(values_of("os"), value=ALL, label="OS"),
-            "location": mo.ui.dropdown(values_of("location"), value=ALL, label="Location"),
-            "days": mo.ui.dropdown(
-                {"7 days": 7, "14 days": 14, "28 days": 28, "90 days": 90}, value="28 days", label="Last"
-            ),
-        }
+    filters = offered(
+        published,
+        "device_utilization_daily",
+        "connection",
+        "system",
+        "location",
+        days=days("Last", 28, 7, 14, 90),
     )
     page.choices(filters)
     return (filters,)
 
 
 @app.cell
-def _(filters):
+def _(filters, published):
     chosen = filters.value
-    these_devices = condition(chosen, connection="connection", system="os", location="location")
-    # The window ends on the last day on which a test began.
-    last_day = "(select max(date) from marts.device_utilization_daily where test_runs > 0)"
-    these_days = f"date between {last_day} - {chosen['days'] - 1} and {last_day}"
-    these_hours = f"hour::date between {last_day} - {chosen['days'] - 1} and {last_day}"
+    these_devices = condition(chosen, "connection", "system", "location")
+    these_days = published.in_last(chosen["days"])
     of_what = in_words(chosen, "connection", "system", "location")
-    return chosen, of_what, these_days, these_devices, these_hours
+    return chosen, of_what, these_days, these_devices
 
 
 @app.cell
@@ -90,33 +76,22 @@ def _(chosen, of_what, published, these_days, these_devices):
     summary = fleet.rows[0]
     of = f"n = {summary['device_days']:,} days of {summary['devices']:,} devices; {of_what}, last {chosen['days']} days."
     page.cards(
-        [
-            (
-                fleet,
-                [
-                    Card(
-                        fleet.question,
-                        "utilization",
-                        "of available time was busy",
-                        as_share,
-                        "{devices} devices",
-                    ),
-                    Card(
-                        fleet.question, "hardly_used", "hardly used", as_count, "of {devices}: under 1% busy"
-                    ),
-                    Card(fleet.question, "reserved_idle_hours", "reserved and not used", as_hours),
-                    Card(
-                        fleet.question,
-                        "unavailable_hours",
-                        "unavailable",
-                        as_hours,
-                        "{flagged_sessions} sessions without a sane end",
-                    ),
-                ],
-            )
-        ]
+        (
+            fleet,
+            [
+                ("utilization", "of available time was busy", as_share, "{devices} devices"),
+                ("hardly_used", "hardly used", as_count, "of {devices}: under 1% busy"),
+                ("reserved_idle_hours", "reserved and not used", as_hours),
+                (
+                    "unavailable_hours",
+                    "unavailable",
+                    as_hours,
+                    "{flagged_sessions} sessions without a sane end",
+                ),
+            ],
+        )
     )
-    return of, summary
+    return (of,)
 
 
 @app.cell
@@ -150,7 +125,7 @@ def _(chosen, of_what, published, these_days, these_devices):
             page.figure(
                 f"{' '.join(_top.split())} was the busiest" if calendar.rows else "No device was used",
                 calendar,
-                calendar_chart(calendar.data) if calendar.rows else None,
+                calendar_chart,
                 says="A device per line, a day per column: the busy share of its available time. The thirty busiest; blank where most of the day was not observed.",
                 of=f"n = {len(calendar.rows):,} device-days; {of_what}, last {chosen['days']} days.",
                 nothing="No device of this choice was seen in these days.",
@@ -161,30 +136,7 @@ def _(chosen, of_what, published, these_days, these_devices):
 
 
 @app.cell
-def _(chosen, of_what, published, these_hours):
-    # Peaks of groups never add up to the fleet's, so of a part of it the mean of each hour is shown.
-    _whole = chosen["system"] == ALL and chosen["location"] == ALL
-    _those = condition(chosen, connection="connection") + (
-        " and os = '*'"
-        if _whole
-        else " and os <> '*' and " + condition(chosen, system="os", location="location")
-    )
-    _busy = "sum(peak_devices_busy)" if _whole else "sum(utilization * devices_available)"
-    concurrency = published.ask(
-        "concurrency",
-        f"""
-        with hours as (
-            select hour, {_busy} as busy, sum(devices_available) as available
-            from marts.fleet_concurrency_hourly
-            where {_those} and {these_hours}
-            group by hour
-        )
-        select hour::date as date, max(busy) as busy, arg_max(available, busy) as available, count(*) as hours
-        from hours
-        group by date
-        order by date
-        """,
-    )
+def _(chosen, of_what, published, these_days):
     by_hour = published.ask(
         "by_hour",
         f"""
@@ -193,39 +145,24 @@ def _(chosen, of_what, published, these_hours):
             sum(utilization * devices_available) / nullif(sum(devices_available), 0) as utilization,
             sum(devices_available) / count(distinct fleet.hour) as devices, count(distinct fleet.hour) as hours
         from marts.fleet_concurrency_hourly as fleet
-        where {_those} and {these_hours}
+        where {these_days} and {parts.fleets(chosen, "connection", "system", "location")}
         group by 1, 2, 3
         order by 1, 3
         """,
     )
-    _hours = int(concurrency.data["hours"].sum()) if concurrency.rows else 0
-    _of = f"n = {_hours:,} hours; {of_what}, last {chosen['days']} days."
-    _most = max(concurrency.rows, key=lambda row: row["busy"], default=None)
+    _hours = sum(row["hours"] for row in by_hour.rows)
     _full = max(by_hour.rows, key=lambda row: row["utilization"] or 0, default=None)
     mo.vstack(
         [
             page.section("Is the fleet large enough?"),
             page.beside(
-                page.figure(
-                    f"At most {_most['busy']:.0f} of {_most['available']:.0f} devices at once"
-                    if _most
-                    else "No hours",
-                    concurrency,
-                    charts.concurrency(concurrency.data) if concurrency.rows else None,
-                    says=(
-                        "Bars: the most busy at one instant of the day"
-                        if _whole
-                        else "Bars: busy in the day's busiest hour, on average"
-                    )
-                    + ". Dashes: the devices available in that hour.",
-                    of=_of,
-                ),
+                parts.at_once(published, chosen, chosen["days"], "connection", "system", "location"),
                 page.figure(
                     f"Busiest on {_full['weekday']} at {_full['hour']}:00 UTC" if _full else "No hours",
                     by_hour,
-                    charts.hours_of_week(by_hour.data) if by_hour.rows else None,
+                    charts.hours_of_week,
                     says="The busy share of available device time, by weekday and hour.",
-                    of=_of,
+                    of=f"n = {_hours:,} hours; {of_what}, last {chosen['days']} days.",
                 ),
             ),
         ]
@@ -262,7 +199,7 @@ def _(of, published, these_days, these_devices):
             page.figure(
                 f"{' '.join(_idlest['device'].split())} was idle the longest" if _idlest else "No devices",
                 activity,
-                charts.activities(activity.data) if activity.rows else None,
+                charts.activities,
                 says="What each device's time went by with, the longest idle first; the first thirty.",
                 of=of,
                 nothing="No device of this choice was seen in these days.",
@@ -343,17 +280,15 @@ def _(of_what, published, these_devices):
             page.figure(
                 f"{_unhealthy} devices are unhealthy" if _unhealthy else "No device stands out",
                 health,
-                charts.ratios(
-                    health.data,
+                lambda rows: charts.ratios(
+                    rows,
                     "device",
                     "failure_ratio",
                     "failures here, to those of the same tests elsewhere",
                     "compared_runs",
                     "verdict",
                     ("unhealthy", "like the others"),
-                )
-                if health.rows
-                else None,
+                ),
                 says="1 is a device like the others; the bar is the 90% interval. Failures of the lab and in outages are left out.",
                 of=f"n = {_runs:,} compared runs on {len(health.rows)} devices; {of_what}, last 30 days.",
                 nothing="Not enough runs: no device shares tests that now pass and now fail with another.",
@@ -364,14 +299,13 @@ def _(of_what, published, these_devices):
 
 
 @app.cell
-def _(chosen, of_what, published, these_days):
+def _(chosen, of_what, published):
     outages = published.ask(
         "outages",
         f"""
         select connection, scope, scope_id, started_at, duration_seconds / 60 as minutes, failures, evidence
         from marts.outages
-        where {condition(chosen, connection="connection")}
-            and {these_days.replace("date between", "outage_date between")}
+        where {condition(chosen, "connection")} and {published.in_last(chosen["days"], "outage_date")}
         order by failures desc, started_at desc, scope_id
         limit 15
         """,

@@ -6,62 +6,46 @@ app = marimo.App(width="medium", app_title="Failures")
 with app.setup:
     import marimo as mo
 
-    from pipelines.notebooks import charts, page
-    from pipelines.notebooks.filters import ALL, condition, in_words, literal
+    from pipelines.notebooks import charts, page, parts
+    from pipelines.notebooks.filters import condition, days, in_words, literal, offered
     from pipelines.notebooks.warehouse import opened
-    from pipelines.report.answers import as_count, as_day, as_ratio, as_time
-    from pipelines.report.charts import failures_by_category
-    from pipelines.report.layout import Card, Column, number
+    from pipelines.report.answers import as_count, as_ratio, as_time
+    from pipelines.report.layout import Column, number
 
 
 @app.cell
 def _():
     published = opened()
-    return (published,)
-
-
-@app.cell
-def _(published):
     page.opening(
         "failures",
         "Failed and blocked runs by their message. Messages that differ only in numbers, ids, times or paths are one reason.",
         published,
     )
-    return
+    return (published,)
 
 
 @app.cell
 def _(published):
-    def values_of(column):
-        sql = f"select distinct {column} from marts.recent_test_runs where {column} is not null order by 1 limit 200"
-        return [ALL, *published.values(sql)]
-
-    filters = mo.ui.dictionary(
-        {
-            "connection": mo.ui.dropdown(values_of("connection"), value=ALL, label="Connection"),
-            "project": mo.ui.dropdown(values_of("project_name"), value=ALL, label="Project"),
-            "team": mo.ui.dropdown(values_of("team"), value=ALL, label="Team"),
-            "system": mo.ui.dropdown(values_of("os"), value=ALL, label="OS"),
-            "days": mo.ui.dropdown(
-                {"7 days": 7, "14 days": 14, "30 days": 30}, value="30 days", label="Last"
-            ),
-        }
+    filters = offered(
+        published,
+        "recent_test_runs_daily",
+        "connection",
+        "project",
+        "team",
+        "system",
+        days=days("Last", 30, 7, 14),
     )
     page.choices(filters)
     return (filters,)
 
 
 @app.cell
-def _(filters):
+def _(filters, published):
     chosen = filters.value
-    last_day = "(select max(date) from marts.recent_test_runs)"
-    these_failures = (
-        "run_status in ('failed', 'blocked') and "
-        + condition(chosen, connection="connection", project="project_name", team="team", system="os")
-        + f" and date > {last_day} - {chosen['days']}"
-    )
+    these_runs = condition(chosen, "connection", "project", "team", "system")
+    these_failures = f"{parts.FAILED} and {these_runs} and {published.in_last(chosen['days'])}"
     of_what = in_words(chosen, "connection", "project", "team", "system")
-    return chosen, last_day, of_what, these_failures
+    return chosen, of_what, these_failures
 
 
 @app.cell
@@ -71,10 +55,9 @@ def _(published, these_failures):
         f"""
         with seen as (
             select
-                failure_id, count(*) as failures,
-                count(*) filter (where outage_id is not null) as in_outages,
-                count(*) filter (where run_status = 'blocked') as blocked
-            from marts.recent_test_runs
+                failure_id, sum(runs) as failures, sum(outage_runs) as in_outages,
+                sum(runs) filter (where run_status = 'blocked') as blocked
+            from marts.recent_test_runs_daily
             where {these_failures}
             group by failure_id
         )
@@ -90,140 +73,30 @@ def _(published, these_failures):
         left join marts.failure_reasons using (failure_id)
         """,
     )
-    summary = failed.rows[0]
     page.cards(
-        [
-            (
-                failed,
-                [
-                    Card(failed.question, "failures", "failed runs", as_count, "{blocked} of them blocked"),
-                    Card(
-                        failed.question,
-                        "reasons",
-                        "different reasons",
-                        as_count,
-                        "{without_message} without a message",
-                    ),
-                    Card(failed.question, "new_reasons", "new in 7 days", as_count, "of {reasons} reasons"),
-                    Card(
-                        failed.question, "reopened_reasons", "back again", as_count, "after 21 days without"
-                    ),
-                    Card(failed.question, "in_outages", "in outages", as_count, "no fault of the tests"),
-                ],
-            )
-        ]
-    )
-    return (summary,)
-
-
-@app.cell
-def _(chosen, of_what, published, summary, these_failures):
-    by_category = published.ask(
-        "by_category",
-        f"""
-        select date, coalesce(failure_category, 'unknown') as category, count(*) as occurrences
-        from marts.recent_test_runs
-        where {these_failures}
-        group by all
-        order by date, category
-        """,
-    )
-    _totals = by_category.data.groupby("category")["occurrences"].sum()
-    mo.vstack(
-        [
-            page.section("Whose fault it is"),
-            page.figure(
-                f"Most failures are of category {_totals.idxmax()}: {_totals.max():,} of {_totals.sum():,}"
-                if len(_totals)
-                else "No failures",
-                by_category,
-                failures_by_category(by_category.data).properties(height=220) if by_category.rows else None,
-                says="Failed runs of each day, by whose fault they were.",
-                of=f"n = {summary['failures']:,} failed runs of {of_what}, last {chosen['days']} days.",
-                nothing="No run of this choice failed.",
-            ),
-        ]
+        (
+            failed,
+            [
+                ("failures", "failed runs", as_count, "{blocked} of them blocked"),
+                ("reasons", "different reasons", as_count, "{without_message} without a message"),
+                ("new_reasons", "new in 7 days", as_count, "of {reasons} reasons"),
+                ("reopened_reasons", "back again", as_count, "after 21 days without"),
+                ("in_outages", "in outages", as_count, "no fault of the tests"),
+            ],
+        )
     )
     return
 
 
 @app.cell
-def _(last_day, of_what, published, these_failures):
-    def reasons(name, chosen_ones):
-        return published.ask(
-            name,
-            f"""
-            with weeks as (
-                select
-                    failure_id,
-                    count(*) filter (where date > {last_day} - 7) as this_week,
-                    count(*) filter (where date <= {last_day} - 7 and date > {last_day} - 14) as week_before,
-                    count(*) as failures
-                from marts.recent_test_runs
-                where {these_failures} and failure_id is not null
-                group by failure_id
-                having this_week > 0
-            ),
-            first as (
-                select weeks.*
-                from weeks
-                inner join marts.failure_reasons using (failure_id)
-                where {chosen_ones}
-                order by this_week desc, weeks.failures desc, failure_id
-                limit 12
-            ),
-            reach as (
-                select failure_id, count(distinct test_id) as tests, count(distinct device_id) as devices
-                from marts.recent_test_runs
-                where {these_failures} and failure_id in (select failure_id from first)
-                group by failure_id
-            )
-            select
-                regexp_replace(left(example_message, 160), '\\s+', ' ', 'g') as message, '?reason=' || failure_id as link,
-                category, coalesce(failing_command, '-') as command, first_seen_at, this_week, week_before,
-                first.failures, reach.tests, reach.devices
-            from first
-            inner join reach using (failure_id)
-            inner join marts.failure_reasons using (failure_id)
-            order by this_week desc, first.failures desc, failure_id
-            """,
-        )
+def _(chosen, published):
+    mo.vstack([page.section("Whose fault it is"), parts.by_category(published, chosen, chosen["days"])])
+    return
 
-    _columns = [
-        Column("message", "message", is_long=True, link="link"),
-        Column("category", "category"),
-        Column("command", "failed at"),
-        Column("first_seen_at", "first seen", as_day, is_short=True),
-        number("this_week", "last 7 days", as_count),
-        number("week_before", "7 before", as_count),
-        number("failures", "in all", as_count),
-        number("tests", "tests", as_count),
-        number("devices", "devices", as_count),
-    ]
-    new = reasons("new_reasons", "is_new or is_reopened")
-    growing = reasons("growing_reasons", "not is_new and this_week >= 5 and this_week > 1.5 * week_before")
-    _of = f"n stands in each line; {of_what}."
-    mo.vstack(
-        [
-            page.section("What is new, and what grows"),
-            page.table(
-                f"New, or back again: {len(new.rows)}{' or more' if len(new.rows) == 12 else ''} reasons",
-                new,
-                _columns,
-                says="First seen in the last 7 days, or seen again after 21 days without, the most frequent first.",
-                of=_of,
-                nothing="No new failure reason in 7 days.",
-            ),
-            page.table(
-                f"Growing: {len(growing.rows)}{' or more' if len(growing.rows) == 12 else ''} reasons",
-                growing,
-                _columns,
-                says="At least five in the last 7 days, and half as many again as in the 7 before.",
-                of=_of,
-                nothing="No failure reason grows.",
-            ),
-        ]
-    )
+
+@app.cell
+def _(chosen, published):
+    mo.vstack([page.section("What is new, and what grows"), parts.moving_reasons(published, chosen, 10)])
     return
 
 
@@ -236,7 +109,7 @@ def _(of_what, published, these_failures):
             select *, '?reason=' || failure_id as link
             from marts.failure_concentrations
             where is_concentrated and occurrences >= 5 and lift_low > 1.5
-                and failure_id in (select failure_id from marts.recent_test_runs where {these_failures})
+                and failure_id in (select failure_id from marts.recent_test_runs_daily where {these_failures})
             order by occurrences - expected_occurrences desc, failure_id, dimension, value
             limit 15
         )
@@ -274,8 +147,8 @@ def _(published, these_failures):
         "reasons",
         f"""
         with first as (
-            select failure_id, count(*) as failures
-            from marts.recent_test_runs
+            select failure_id, sum(runs)::bigint as failures
+            from marts.recent_test_runs_daily
             where {these_failures} and failure_id is not null
             group by failure_id
             order by failures desc, failure_id
@@ -302,8 +175,8 @@ def _(chosen, of_what, published, reason, these_failures):
     when = published.ask(
         "when",
         f"""
-        select date, count(*) as occurrences, count(distinct test_id) as tests
-        from marts.recent_test_runs
+        select date, sum(runs)::bigint as occurrences
+        from marts.recent_test_runs_daily
         where failure_id = {literal(reason.value)} and {these_failures}
         group by date
         order by date
@@ -327,7 +200,7 @@ def _(chosen, of_what, published, reason, these_failures):
         page.figure(
             f"Seen in {_n:,} runs on {len(when.rows)} days",
             when,
-            charts.days(when.data, "occurrences", "failed runs", charts.RED) if when.rows else None,
+            lambda rows: charts.days(rows, "occurrences", "failed runs", charts.RED),
             says="Failed runs with this reason.",
             of=f"n = {_n:,} failed runs of {of_what}, last {chosen['days']} days.",
             nothing="It was not seen in this choice.",
@@ -335,17 +208,15 @@ def _(chosen, of_what, published, reason, these_failures):
         page.figure(
             "Where it is seen more than its runs explain",
             where,
-            charts.ratios(
-                where.data,
+            lambda rows: charts.ratios(
+                rows,
                 "place",
                 "lift",
                 "times as often as its runs explain",
                 "occurrences",
                 "verdict",
                 ("more than explained", "as expected"),
-            )
-            if where.rows
-            else None,
+            ),
             says="1 is as everywhere; the bar is the 90% interval. One interval in twenty lies above 1 by chance.",
             of=f"n = {_all:,} failed runs of everything, last 30 days.",
             nothing="Not enough: five failures in the last 30 days are needed to say where it concentrates.",
@@ -359,15 +230,20 @@ def _(chosen, of_what, published, reason, these_failures):
     examples = published.ask(
         "examples",
         f"""
+        with latest as (
+            select *
+            from marts.recent_test_runs
+            where failure_id = {literal(reason.value)} and {these_failures}
+            order by started_at desc, test_run_id
+            limit 15
+        )
         select
             started_at, test_name, project_name || ', ' || connection as place, coalesce(build_name, '-') as build,
             coalesce(model, '-') as model, coalesce(os || ' ' || os_version, os, '-') as os, run_status,
             regexp_replace(left(message_head, 160), '\\s+', ' ', 'g') as message,
             report_url, case when report_url is null then '-' else 'report' end as report
-        from marts.recent_test_runs
-        where failure_id = {literal(reason.value)} and {these_failures}
+        from latest
         order by started_at desc, test_run_id
-        limit 15
         """,
     )
     page.table(

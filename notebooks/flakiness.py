@@ -8,46 +8,33 @@ with app.setup:
     import marimo as mo
 
     from pipelines.notebooks import charts, page
-    from pipelines.notebooks.filters import ALL, condition, in_words, literal, one_of
+    from pipelines.notebooks.filters import days, in_words, literal, offered, tests_of
     from pipelines.notebooks.warehouse import opened
     from pipelines.report.answers import as_count, as_hours, as_minutes, as_share, as_time
-    from pipelines.report.layout import Card, Column, number
+    from pipelines.report.layout import Column, number
 
 
 @app.cell
 def _():
     published = opened()
-    return (published,)
-
-
-@app.cell
-def _(published):
     page.opening(
         "flakiness",
         "A flaky test passes and fails on the same build. Rates are of the 30 days up to each connection's last run.",
         published,
     )
-    return
+    return (published,)
 
 
 @app.cell
 def _(published):
-    def values_of(column):
-        sql = f"select distinct {column} from marts.recent_test_runs where {column} is not null order by 1 limit 200"
-        return [ALL, *published.values(sql)]
-
-    filters = mo.ui.dictionary(
-        {
-            "connection": mo.ui.dropdown(values_of("connection"), value=ALL, label="Connection"),
-            "project": mo.ui.dropdown(values_of("project_name"), value=ALL, label="Project"),
-            "team": mo.ui.dropdown(values_of("team"), value=ALL, label="Team"),
-            "system": mo.ui.dropdown(values_of("os"), value=ALL, label="OS"),
-            "days": mo.ui.dropdown(
-                {"7 days": 7, "14 days": 14, "30 days": 30, "90 days": 90},
-                value="30 days",
-                label="Trend over",
-            ),
-        }
+    filters = offered(
+        published,
+        "recent_test_runs_daily",
+        "connection",
+        "project",
+        "team",
+        "system",
+        days=days("Trend over", 30, 7, 14, 90),
     )
     page.choices(filters)
     return (filters,)
@@ -56,11 +43,9 @@ def _(published):
 @app.cell
 def _(filters):
     chosen = filters.value
-    these_runs = condition(chosen, connection="connection", project="project_name", team="team", system="os")
-    # Tests that ran in the choice; each keeps the rate of all of its runs.
-    these_tests = one_of("test_id", "marts.recent_test_runs", these_runs)
+    these_tests = tests_of(chosen)
     of_what = in_words(chosen, "connection", "project", "team", "system")
-    return chosen, of_what, these_runs, these_tests
+    return chosen, of_what, these_tests
 
 
 @app.cell
@@ -89,43 +74,29 @@ def _(published, these_tests):
         f"{summary['first_day']:%d %b} to {summary['last_day']:%d %b %Y}" if summary["tests"] else "no runs"
     )
     page.cards(
-        [
-            (
-                now,
-                [
-                    Card(now.question, "flaky", "flaky tests", as_count, "of {tests}, in {runs} runs"),
-                    Card(
-                        now.question,
-                        "candidates",
-                        "to quarantine",
-                        as_count,
-                        "{device_bound} more are bound to a device",
-                    ),
-                    Card(now.question, "broken", "broken", as_count, "{regressed} regressed"),
-                    Card(
-                        now.question, "insufficient", "with too few runs to say", as_count, "of {tests} tests"
-                    ),
-                    Card(
-                        now.question, "wasted_hours", "of device time lost to flakes", as_hours, "in 30 days"
-                    ),
-                ],
-            )
-        ]
+        (
+            now,
+            [
+                ("flaky", "flaky tests", as_count, "of {tests}, in {runs} runs"),
+                ("candidates", "to quarantine", as_count, "{device_bound} more are bound to a device"),
+                ("broken", "broken", as_count, "{regressed} regressed"),
+                ("insufficient", "with too few runs to say", as_count, "of {tests} tests"),
+                ("wasted_hours", "of device time lost to flakes", as_hours, "in 30 days"),
+            ],
+        )
     )
     return summary, window
 
 
 @app.cell
-def _(chosen, of_what, published):
-    _tests = one_of("test_id", "marts.recent_test_runs", condition(chosen, team="team", system="os"))
-    _where = condition(chosen, connection="connection", project="project_name")
+def _(chosen, of_what, published, these_tests):
     trend = published.ask(
         "trend",
         f"""
         with days as (
             select date, sum(runs) as runs, sum(failures) as failures, sum(mixed_builds) as mixed_builds
             from marts.test_flakiness_daily
-            where {_where} and {_tests}
+            where {published.in_last(chosen["days"] + 6)} and {these_tests}
             group by date
         )
         select
@@ -134,7 +105,7 @@ def _(chosen, of_what, published):
             sum(failures) over week / sum(runs) over week as week_rate
         from days
         window week as (order by date range between interval 6 days preceding and current row)
-        qualify date > max(date) over () - {chosen["days"]}
+        qualify {published.in_last(chosen["days"])}
         order by date
         """,
     )
@@ -147,7 +118,7 @@ def _(chosen, of_what, published):
                 page.figure(
                     f"{_mixed:,} builds disagreed with themselves",
                     trend,
-                    charts.days(trend.data, "mixed_builds", "mixed builds") if trend.rows else None,
+                    lambda rows: charts.days(rows, "mixed_builds", "mixed builds"),
                     says="A test that passed and failed on one build: the proof of flakiness, on the day it showed.",
                     of=_of,
                 ),
@@ -156,7 +127,7 @@ def _(chosen, of_what, published):
                     if trend.rows
                     else "No runs",
                     trend,
-                    charts.failing_share(trend.data) if trend.rows else None,
+                    charts.failing_share,
                     says="Each day as a dot, the seven days up to it as the line.",
                     of=_of,
                 ),
@@ -185,7 +156,7 @@ def _(of_what, published, summary, these_tests, window):
     page.figure(
         f"{summary['flaky']} of {summary['tests']} tests are flaky",
         ranking,
-        charts.ranking(ranking.data) if ranking.rows else None,
+        charts.ranking,
         says="Worst first by the lower end of the interval: what is certain comes before what is merely high. The first twenty.",
         of=f"n is the number of runs behind each rate; {of_what}, {window}.",
         nothing=f"No test of {of_what} has shown itself flaky. {summary['insufficient']} of {summary['tests']} have not enough runs to say.",
@@ -296,7 +267,7 @@ def _(published, test):
                 if _enough
                 else f"Not enough runs: {_runs}, where ten are needed to judge a test",
                 by_build,
-                charts.history(by_build.data) if by_build.rows else None,
+                charts.history,
                 says="A device per line, those with most failures first; a mark per CI build. A diamond passed and failed on one build.",
                 of=_of,
                 nothing="It did not run in this window.",
@@ -327,19 +298,20 @@ def _(published, test):
         "evidence",
         f"""
         with latest as (
-            select role, runs.*
-            from marts.test_flakiness_evidence as evidence
-            inner join marts.recent_test_runs as runs using (test_run_id)
-            where evidence.test_id = {literal(test.value)} and runs.test_id = {literal(test.value)}
-            order by runs.started_at desc, test_run_id
+            select *
+            from marts.recent_test_runs
+            where test_id = {literal(test.value)}
+                and test_run_id in (select test_run_id from marts.test_flakiness_evidence where test_id = {literal(test.value)})
+            order by started_at desc, test_run_id
             limit 15
         )
         select
-            started_at, role, coalesce(build_name, '-') as build, coalesce(model, '-') as model, run_status,
+            latest.started_at, role, coalesce(build_name, '-') as build, coalesce(model, '-') as model, run_status,
             coalesce(regexp_replace(left(message_head, 140), '\\s+', ' ', 'g'), '-') as message,
             report_url, case when report_url is null then '-' else 'report' end as report
         from latest
-        order by started_at desc, test_run_id
+        inner join marts.test_flakiness_evidence using (test_id, test_run_id)
+        order by latest.started_at desc, test_run_id
         """,
     )
     page.table(

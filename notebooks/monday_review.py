@@ -6,45 +6,28 @@ app = marimo.App(width="medium", app_title="Monday review")
 with app.setup:
     import marimo as mo
 
-    from pipelines.notebooks import charts, page
-    from pipelines.notebooks.filters import ALL, condition, in_words, one_of
+    from pipelines.notebooks import charts, page, parts
+    from pipelines.notebooks.filters import condition, devices_of, in_words, offered, tests_of
     from pipelines.notebooks.warehouse import opened
-    from pipelines.report import questions
-    from pipelines.report.answers import as_count, as_day, as_hours, as_share
-    from pipelines.report.charts import failures_by_category
-    from pipelines.report.layout import Card, Column, number
+    from pipelines.report.answers import as_count, as_hours, as_share
+    from pipelines.report.layout import Column, number
+    from pipelines.report.sections import NOT_KNOWN, READ
 
 
 @app.cell
 def _():
     published = opened()
-    return (published,)
-
-
-@app.cell
-def _(published):
     page.opening(
         "monday_review",
         "What happened in the last 7 days, what needs somebody, and what it costs. Each line leads to the notebook that says more.",
         published,
     )
-    return
+    return (published,)
 
 
 @app.cell
 def _(published):
-    def values_of(column):
-        sql = f"select distinct {column} from marts.recent_test_runs where {column} is not null order by 1 limit 200"
-        return [ALL, *published.values(sql)]
-
-    filters = mo.ui.dictionary(
-        {
-            "connection": mo.ui.dropdown(values_of("connection"), value=ALL, label="Connection"),
-            "project": mo.ui.dropdown(values_of("project_name"), value=ALL, label="Project"),
-            "team": mo.ui.dropdown(values_of("team"), value=ALL, label="Team"),
-            "system": mo.ui.dropdown(values_of("os"), value=ALL, label="OS"),
-        }
-    )
+    filters = offered(published, "recent_test_runs_daily", "connection", "project", "team", "system")
     page.choices(filters)
     return (filters,)
 
@@ -52,18 +35,17 @@ def _(published):
 @app.cell
 def _(filters):
     chosen = filters.value
-    these_runs = condition(chosen, connection="connection", project="project_name", team="team", system="os")
-    these_tests = one_of("test_id", "marts.recent_test_runs", these_runs)
-    these_devices = condition(chosen, connection="connection", system="os")
+    these_runs = condition(chosen, "connection", "project", "team", "system")
+    these_tests = tests_of(chosen)
+    these_devices = condition(chosen, "connection", "system")
     of_what = in_words(chosen, "connection", "project", "team", "system")
     of_devices = in_words(chosen, "connection", "system")
-    last_day = "(select max(date) from marts.recent_test_runs)"
-    return chosen, last_day, of_devices, of_what, these_devices, these_runs, these_tests
+    return chosen, of_devices, of_what, these_devices, these_runs, these_tests
 
 
 @app.cell
-def _(last_day, published, these_devices, these_runs, these_tests):
-    tests = published.ask(
+def _(published, these_devices, these_runs, these_tests):
+    now = published.ask(
         "tests_now",
         f"""
         select
@@ -82,25 +64,25 @@ def _(last_day, published, these_devices, these_runs, these_tests):
         "week",
         f"""
         with weeks as (
-            select *, date > {last_day} - 7 as is_this_week, run_status = 'failed' as is_failure
-            from marts.recent_test_runs
-            where {these_runs} and is_counted and date > {last_day} - 14
+            select runs, run_status = 'failed' as is_failure, {published.in_last(7)} as is_this_week
+            from marts.recent_test_runs_daily
+            where {these_runs} and is_counted and {published.in_last(14)}
         )
         select
-            {last_day} as last_day,
-            count(*) filter (where is_this_week) as week_runs,
-            count(*) filter (where is_this_week and is_failure) / nullif(count(*) filter (where is_this_week), 0) as failure_rate,
-            count(*) filter (where not is_this_week and is_failure) / nullif(count(*) filter (where not is_this_week), 0) as failure_rate_before
+            sum(runs) filter (where is_this_week and is_failure)
+                / sum(runs) filter (where is_this_week) as failure_rate,
+            sum(runs) filter (where not is_this_week and is_failure)
+                / sum(runs) filter (where not is_this_week) as failure_rate_before
         from weeks
         """,
     )
-    devices = published.ask(
+    use = published.ask(
         "devices_week",
         f"""
         with weeks as (
-            select *, date > {last_day} - 7 as is_this_week
+            select *, {published.in_last(7)} as is_this_week
             from marts.device_utilization_daily
-            where {these_devices} and date between {last_day} - 13 and {last_day}
+            where {these_devices} and {published.in_last(14)}
         )
         select
             sum(busy_seconds) filter (where is_this_week)
@@ -110,78 +92,48 @@ def _(last_day, published, these_devices, these_runs, these_tests):
         from weeks
         """,
     )
-    summary = tests.rows[0] | week.rows[0]
+    summary = now.rows[0] | week.rows[0]
+    _failed = "{failure_rate_before} in the week before"
+    _busy = "{utilization_before} in the week before"
     page.cards(
-        [
-            (
-                week,
-                [
-                    Card(
-                        week.question,
-                        "failure_rate",
-                        "of runs failed this week",
-                        as_share,
-                        "{failure_rate_before} in the week before",
-                        as_share,
-                    )
-                ],
-            ),
-            (
-                tests,
-                [
-                    Card(
-                        tests.question,
-                        "flaky",
-                        "flaky tests",
-                        as_count,
-                        "of {tests}; {candidates} to quarantine",
-                    ),
-                    Card(
-                        tests.question, "worse", "broken or regressed", as_count, "{broken} and {regressed}"
-                    ),
-                    Card(tests.question, "wasted_hours", "lost to flakes", as_hours, "device time, 30 days"),
-                ],
-            ),
-            (
-                devices,
-                [
-                    Card(
-                        devices.question,
-                        "utilization",
-                        "of device time busy",
-                        as_share,
-                        "{utilization_before} in the week before",
-                        as_share,
-                    )
-                ],
-            ),
-        ]
+        (week, [("failure_rate", "of runs failed this week", as_share, _failed, as_share)]),
+        (
+            now,
+            [
+                ("flaky", "flaky tests", as_count, "of {tests}; {candidates} to quarantine"),
+                ("worse", "broken or regressed", as_count, "{broken} and {regressed}"),
+                ("wasted_hours", "lost to flakes", as_hours, "device time, 30 days"),
+            ],
+        ),
+        (use, [("utilization", "of device time busy", as_share, _busy, as_share)]),
     )
     return (summary,)
 
 
 @app.cell
-def _(chosen, last_day, of_what, published, summary, these_devices, these_runs, these_tests):
-    _outages = condition(chosen, connection="connection")
+def _(chosen, of_what, published, summary, these_runs, these_tests):
     attention = published.ask(
         "attention",
         f"""
-        with new_failures as (
-            select failure_id, count(*) as failures
-            from marts.recent_test_runs
-            where run_status in ('failed', 'blocked') and date > {last_day} - 7 and {these_runs}
+        with tests as (
+            select *, '../flakiness/?test=' || test_id as link
+            from marts.test_flakiness
+            where {these_tests}
+        ),
+        new_failures as (
+            select failure_id, sum(runs)::bigint as failures
+            from marts.recent_test_runs_daily
+            where {parts.FAILED} and {published.in_last(7)} and {these_runs}
                 and failure_id in (select failure_id from marts.failure_reasons where is_new)
             group by failure_id
             having failures >= 3
-            order by failures desc, failure_id
-            limit 4
         ),
         found as (
-            select 1 as place, 'regressed' as what, test_name as which, '../flakiness/?test=' || test_id as link,
+            select 1 as place, 'regressed' as what, test_name as which, link,
                 format('{{}} of {{}} runs failed; it changed after {{}}', failures, runs, strftime(changed_after, '%d %b')) as why,
                 failures as weight
-            from marts.test_flakiness
-            where state = 'regressed' and {these_tests}
+            from tests
+            where state = 'regressed'
             union all
             select 2, 'new failure', regexp_replace(left(example_message, 90), '\\s+', ' ', 'g'),
                 '../failures/?reason=' || failure_id,
@@ -189,28 +141,27 @@ def _(chosen, last_day, of_what, published, summary, these_devices, these_runs, 
             from new_failures
             inner join marts.failure_reasons using (failure_id)
             union all
-            select 3, 'broken', test_name, '../flakiness/?test=' || test_id,
-                format('all of {{}} runs failed', runs), runs
-            from marts.test_flakiness
-            where state = 'broken' and {these_tests}
+            select 3, 'broken', test_name, link, format('all of {{}} runs failed', runs), runs
+            from tests
+            where state = 'broken'
             union all
-            select 4, 'quarantine', test_name, '../flakiness/?test=' || test_id,
+            select 4, 'quarantine', test_name, link,
                 format('flake rate {{:.0f}} to {{:.0f}}%, {{}} mixed builds of {{}}', 100 * flake_rate_low, 100 * flake_rate_high, mixed_builds, builds),
                 flake_rate_low
-            from marts.test_flakiness
-            where is_quarantine_candidate and {these_tests}
+            from tests
+            where is_quarantine_candidate
             union all
             select 5, 'device', device_id, '../devices/',
                 format('{{}} failures, where {{:.0f}} were to be expected', compared_failures, expected_failures), compared_failures
             from marts.device_health
-            where is_unhealthy and device_id in (select device_id from marts.device_utilization_daily where {these_devices})
+            where is_unhealthy and {devices_of(chosen)}
             union all
             select 6, scope || ' out', scope_id, '../devices/',
                 format('{{}} failures in {{:.0f}} minutes on {{}}', failures, duration_seconds / 60, strftime(started_at, '%d %b')), failures
             from marts.outages
-            where {_outages} and outage_date > {last_day} - 7 and failures > 0
+            where {condition(chosen, "connection")} and {published.in_last(7, "outage_date")} and failures > 0
         )
-        select what, which, link, why
+        select what, which, link, why, count(*) over () as things
         from found
         qualify row_number() over (partition by what order by weight desc, which) <= 4
         order by place, weight desc, which
@@ -221,7 +172,7 @@ def _(chosen, last_day, of_what, published, summary, these_devices, these_runs, 
         [
             page.section("Needs attention"),
             page.table(
-                f"{len(attention.rows)} things need somebody"
+                f"{attention.rows[0]['things']:,} things need somebody, these first"
                 if attention.rows
                 else "Nothing needs attention",
                 attention,
@@ -231,7 +182,7 @@ def _(chosen, last_day, of_what, published, summary, these_devices, these_runs, 
                     Column("why", "why"),
                 ],
                 says="At most four of a kind, the worst first.",
-                of=f"n = {summary['runs']:,} counted runs of {summary['tests']:,} tests; {of_what}, up to {summary['last_day']:%d %b %Y}.",
+                of=f"n = {summary['runs']:,} counted runs of {summary['tests']:,} tests; {of_what}, up to {published.last_day:%d %b %Y}.",
                 nothing="No test regressed, broke or is sure enough to be quarantined; nothing new fails; no device stands out.",
             ),
         ]
@@ -262,7 +213,7 @@ def _(of_what, published, summary, these_tests):
                 if cost.rows
                 else "No time was lost",
                 cost,
-                charts.costs(cost.data) if cost.rows else None,
+                charts.costs,
                 says="Device minutes of failed attempts in builds that also passed, and of every attempt after the first failure.",
                 of=f"n = {summary['tests']:,} tests; {of_what}, last 30 days.",
                 nothing="No device time was lost to flakes.",
@@ -273,26 +224,7 @@ def _(of_what, published, summary, these_tests):
 
 
 @app.cell
-def _(chosen, last_day, of_devices, published, these_devices):
-    _whole = chosen["system"] == ALL
-    _those = condition(chosen, connection="connection", system="os")
-    _total = "os = '*'" if _whole else "os <> '*'"
-    _busy = "sum(peak_devices_busy)" if _whole else "sum(utilization * devices_available)"
-    concurrency = published.ask(
-        "concurrency",
-        f"""
-        with hours as (
-            select hour, {_busy} as busy, sum(devices_available) as available
-            from marts.fleet_concurrency_hourly
-            where {_those} and {_total} and hour::date between {last_day} - 27 and {last_day}
-            group by hour
-        )
-        select hour::date as date, max(busy) as busy, arg_max(available, busy) as available, count(*) as hours
-        from hours
-        group by date
-        order by date
-        """,
-    )
+def _(chosen, of_devices, published, these_devices):
     idle = published.ask(
         "idle",
         f"""
@@ -301,32 +233,16 @@ def _(chosen, last_day, of_devices, published, these_devices):
             sum(busy_seconds) / nullif(sum(busy_seconds + idle_seconds), 0) as utilization,
             sum(busy_seconds) / 3600 as busy_hours, sum(reserved_idle_seconds) / 3600 as reserved_idle_hours
         from marts.device_utilization_daily
-        where {these_devices} and date between {last_day} - 27 and {last_day}
+        where {these_devices} and {published.in_last(28)}
         group by connection, device_id
         order by utilization nulls last, device_id
         limit 5
         """,
     )
-    _most = max(concurrency.rows, key=lambda row: row["busy"], default=None)
-    _hours = int(concurrency.data["hours"].sum()) if concurrency.rows else 0
     mo.vstack(
         [
             page.section("Devices"),
-            page.figure(
-                f"At most {_most['busy']:.0f} of {_most['available']:.0f} devices were busy at once"
-                if _most
-                else "No hours",
-                concurrency,
-                charts.concurrency(concurrency.data) if concurrency.rows else None,
-                says=(
-                    "Bars: the most busy at one instant of the day."
-                    if _whole
-                    else "Bars: busy in the day's busiest hour, on average."
-                )
-                + " Dashes: the devices available in that hour.",
-                of=f"n = {_hours:,} hours; {of_devices}, last 28 days.",
-                nothing="Nothing is known of devices of this choice.",
-            ),
+            parts.at_once(published, chosen, 28, "connection", "system"),
             page.table(
                 "The least used devices",
                 idle,
@@ -348,75 +264,12 @@ def _(chosen, last_day, of_devices, published, these_devices):
 
 
 @app.cell
-def _(last_day, of_what, published, these_runs):
-    by_category = published.ask(
-        "by_category",
-        f"""
-        select date, coalesce(failure_category, 'unknown') as category, count(*) as occurrences
-        from marts.recent_test_runs
-        where run_status in ('failed', 'blocked') and {these_runs}
-        group by all
-        order by date, category
-        """,
-    )
-    growing = published.ask(
-        "growing",
-        f"""
-        with weeks as (
-            select
-                failure_id, count(*) filter (where date > {last_day} - 7) as this_week,
-                count(*) filter (where date <= {last_day} - 7) as week_before
-            from marts.recent_test_runs
-            where run_status in ('failed', 'blocked') and failure_id is not null and date > {last_day} - 14 and {these_runs}
-            group by failure_id
-            having this_week >= 5 and this_week > 1.5 * week_before
-            order by this_week - week_before desc, failure_id
-            limit 6
-        ),
-        reach as (
-            select failure_id, count(distinct test_id) as tests
-            from marts.recent_test_runs
-            where failure_id in (select failure_id from weeks) and {these_runs}
-            group by failure_id
-        )
-        select
-            regexp_replace(left(example_message, 140), '\\s+', ' ', 'g') as message, '../failures/?reason=' || failure_id as link,
-            category, first_seen_at, this_week, week_before, reach.tests
-        from weeks
-        inner join reach using (failure_id)
-        inner join marts.failure_reasons using (failure_id)
-        order by this_week - week_before desc, failure_id
-        """,
-    )
-    _totals = by_category.data.groupby("category")["occurrences"].sum()
+def _(chosen, published):
     mo.vstack(
         [
             page.section("Why tests fail"),
-            page.figure(
-                f"Most failures are of category {_totals.idxmax()}: {_totals.max():,} of {_totals.sum():,}"
-                if len(_totals)
-                else "No failures",
-                by_category,
-                failures_by_category(by_category.data) if by_category.rows else None,
-                says="Failed and blocked runs of each day, by whose fault they were.",
-                of=f"n = {int(_totals.sum()):,} failed runs of {of_what}, last 30 days.",
-                nothing="No run of this choice failed.",
-            ),
-            page.table(
-                "New or growing reasons" if growing.rows else "No reason grows",
-                growing,
-                [
-                    Column("message", "message", is_long=True, link="link"),
-                    Column("category", "category"),
-                    Column("first_seen_at", "first seen", as_day, is_short=True),
-                    number("this_week", "last 7 days", as_count),
-                    number("week_before", "7 before", as_count),
-                    number("tests", "tests", as_count),
-                ],
-                says="At least five in the last 7 days, and half as many again as in the 7 before.",
-                of=f"n stands in each line; {of_what}.",
-                nothing="None was seen five times in 7 days and half as often again as before.",
-            ),
+            parts.by_category(published, chosen, 30),
+            parts.moving_reasons(published, chosen, 3, leads_to="../failures/"),
         ]
     )
     return
@@ -424,38 +277,19 @@ def _(last_day, of_what, published, these_runs):
 
 @app.cell
 def _(published):
-    freshness = published.answer(questions.FRESHNESS)
-    caveats = published.answer(questions.CAVEATS)
-    _late = max(freshness.rows, key=lambda row: row["lag_hours"] or 0, default=None)
+    read = published.answer(READ.question)
+    _late = max(read.rows, key=lambda row: row["lag_hours"] or 0, default=None)
     _hours = (_late or {}).get("lag_hours") or 0
     _behind = f"{_hours / 24:,.0f} days" if _hours > 48 else f"{_hours:,.1f} hours"
     mo.vstack(
         [
             page.section("How fresh and how complete this is"),
-            page.table(
+            page.of_report(
+                READ,
+                read,
                 f"{_late['connection']} is behind by {_behind}" if _late else "Nothing was read yet",
-                freshness,
-                [
-                    Column("connection", "connection"),
-                    Column("source", "source"),
-                    Column("last_read_on", "last read", as_day, is_short=True),
-                    number("lag_hours", "behind by", as_hours),
-                    number("rows", "rows, 7 days", as_count),
-                    number("rejected", "rejected", as_count),
-                    number("failed", "failed reads", as_count),
-                ],
-                says="What was read of each system.",
-                of="Of everything, last 7 days of reading.",
-                nothing="Nothing was read yet.",
             ),
-            page.table(
-                "What these numbers do not know",
-                caveats,
-                [Column("what", "what"), number("n", "n", as_count), number("of", "of", as_count)],
-                says="Each is left out, or counted apart, rather than guessed.",
-                of="Of everything.",
-                nothing="",
-            ),
+            page.of_report(NOT_KNOWN, published.answer(NOT_KNOWN.question), NOT_KNOWN.title),
         ]
     )
     return

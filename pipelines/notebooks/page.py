@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,6 +11,7 @@ from typing import Any
 
 import altair as alt
 import marimo as mo
+import pandas as pd
 from markupsafe import Markup
 
 from pipelines.notebooks.warehouse import Published
@@ -69,10 +70,12 @@ def choices(filters: Any) -> mo.Html:
     return mo.hstack(list(filters.elements.values()), justify="start", align="end", gap=1, wrap=True)
 
 
-def cards(shown: Sequence[tuple[Answer, Sequence[Card]]]) -> mo.Html:
-    """The numbers that deserve to be large."""
-    answers: dict[str, Answer] = {answer.question.name: answer for answer, _ in shown}
-    laid = _parts().cards([card for _, of_answer in shown for card in of_answer], answers)
+def cards(*shown: tuple[Answer, Sequence[tuple[Any, ...]]]) -> mo.Html:
+    """The numbers that deserve to be large: of each answer some, with what a `Card` has beside the question."""
+    answers = {answer.question.name: answer for answer, _ in shown}
+    laid = _parts().cards(
+        [Card(answer.question, *card) for answer, of_answer in shown for card in of_answer], answers
+    )
     return _html(
         laid + Markup("<div class='hows'>{}</div>").format(Markup("").join(map(_how, answers.values())))
     )
@@ -81,18 +84,18 @@ def cards(shown: Sequence[tuple[Answer, Sequence[Card]]]) -> mo.Html:
 def figure(
     title: str,
     answer: Answer,
-    chart: alt.TopLevelMixin | None,
+    draw: Callable[[pd.DataFrame], alt.TopLevelMixin],
     *,
     says: str,
     of: str,
     nothing: str = "Nothing to show for this choice.",
 ) -> mo.Html:
-    """A chart: what was found, what is shown, its n and window; in words where there is too little to draw."""
-    if chart is None or not answer.rows:
+    """A chart: what was found, what is shown, its n and window; in words that there is nothing to draw."""
+    if not answer.rows:
         return _html(
             _heading(answer, title) + Markup("<p class='says'>{}</p>").format(nothing) + _how(answer)
         )
-    drawn = _Drawn(chart.properties(description=f"{title}. {says} {of}"))
+    drawn = _Drawn(draw(answer.data).properties(description=f"{title}. {says} {of}"))
     return mo.vstack([_html(_heading(answer, title) + _says(says, of)), drawn, _html(_how(answer))], gap=0.25)
 
 
@@ -105,6 +108,12 @@ def table(
         return _html(heading + Markup("<p class='says'>{}</p>").format(nothing) + _how(answer))
     laid = _parts().table(Table(title, answer.question, columns), answer)
     return _html(heading + _says(says, of) + laid + _how(answer))
+
+
+def of_report(part: Table, answer: Answer, title: str) -> mo.Html:
+    """A table as the report has it, which no filter changes."""
+    of = "Of everything, whatever is chosen."
+    return table(title, answer, part.columns, says=part.says, of=of, nothing=part.nothing)
 
 
 def beside(*shown: mo.Html) -> mo.Html:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import marimo
 import uvicorn
+from marimo._session.types import KernelState
 from markupsafe import Markup
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,6 +18,9 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
 
 from pipelines.notebooks import page
+
+PATIENCE_SECONDS = 30
+"""For the query that a notebook is at when the server ends."""
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 
@@ -44,11 +49,17 @@ def application() -> Starlette:
 
 @asynccontextmanager
 async def _ended(apps: Starlette) -> AsyncIterator[None]:
-    """Ends every open notebook with the server: each is a thread, which would keep the process alive."""
+    """Ends every open notebook with the server, and waits for it: each is a thread, and one that still lets go of its
+    database while Python ends would abort the process."""
     yield
-    for route in apps.routes:
-        if isinstance(route, Mount):
-            await route.app.state.session_manager.shutdown()
+    managers = [route.app.state.session_manager for route in apps.routes if isinstance(route, Mount)]
+    open_ones = [session for manager in managers for session in manager.sessions.values()]
+    for manager in managers:
+        await manager.shutdown()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while any(session.kernel_state() is KernelState.RUNNING for session in open_ones):
+                await asyncio.sleep(0.02)
 
 
 def _index(_request: Request) -> HTMLResponse:

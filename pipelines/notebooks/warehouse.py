@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from pipelines.defs.warehouse.folders import Folders
-from pipelines.report.answers import Answer, Question
+from pipelines.report.answers import Answer, MartsMissingError, Question
+from pipelines.report.window import LAST_DAY, in_last
 from pipelines.settings import Settings
 
 MOST_ROWS = 3_000
@@ -32,6 +34,16 @@ class Published:
     database: duckdb.DuckDBPyConnection
     published_at: datetime
 
+    @cached_property
+    def last_day(self) -> date | None:
+        """The last day of every window; none before the first test run."""
+        (day,) = self.values(f"select {LAST_DAY}")
+        return day
+
+    def in_last(self, days: int, column: str = "date") -> str:
+        """True of the last so many days. These are written out: a query that has to find them reads whole columns first."""
+        return in_last(days, column, f"date '{self.last_day}'" if self.last_day else "null::date")
+
     def ask(self, name: str, sql: str) -> Answer:
         return self.answer(Question(name, sql))
 
@@ -44,7 +56,10 @@ class Published:
 
     def values(self, sql: str) -> list[Any]:
         """The first column of an answer."""
-        return [row[0] for row in self.database.sql(sql).fetchmany(MOST_ROWS)]
+        try:
+            return [row[0] for row in self.database.sql(sql).fetchmany(MOST_ROWS)]
+        except duckdb.CatalogException as error:
+            raise MartsMissingError.of(error) from None
 
 
 def opened() -> Published:

@@ -16,6 +16,11 @@ Row = dict[str, Any]
 class MartsMissingError(Exception):
     """The published warehouse lacks a table or column that a question reads: it is of an older version."""
 
+    @classmethod
+    def of(cls, error: duckdb.Error) -> MartsMissingError:
+        why = str(error).splitlines()[0]
+        return cls(f"the published warehouse is of another version ({why}); run `flakehouse build`")
+
 
 @dataclass(frozen=True)
 class Question:
@@ -28,9 +33,7 @@ class Question:
         try:
             return Answer(self, warehouse.sql(self.sql).df())
         except (duckdb.CatalogException, duckdb.BinderException) as error:
-            raise MartsMissingError(
-                f"the published warehouse is of another version ({str(error).splitlines()[0]}); run `flakehouse build`"
-            ) from None
+            raise MartsMissingError.of(error) from None
 
 
 @dataclass(frozen=True)

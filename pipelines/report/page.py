@@ -13,6 +13,7 @@ from pipelines.report import charts, parts
 from pipelines.report.answers import Answer
 from pipelines.report.layout import Column, Figure
 from pipelines.report.sections import ABOUT, SECTIONS
+from pipelines.report.window import LAST_DAY
 
 
 def written(warehouse: duckdb.DuckDBPyConnection, published_at: datetime) -> str:
@@ -55,5 +56,5 @@ class _Pictures:
 
 
 def _last_day(warehouse: duckdb.DuckDBPyConnection) -> Any:
-    ((day,),) = warehouse.sql("select max(window_end) from marts.test_flakiness").fetchall()
+    ((day,),) = warehouse.sql(f"select {LAST_DAY}").fetchall()
     return day

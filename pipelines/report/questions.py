@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pipelines.report.answers import Question
+from pipelines.report.window import LAST_DAY, in_last
 
 TESTS_NOW = Question(
     "tests_now",
@@ -24,12 +25,11 @@ TESTS_NOW = Question(
 
 WEEK_OF_DEVICES = Question(
     "week_of_devices",
-    """
-    with last as (select max(date) as day from marts.device_utilization_daily),
-    weeks as (
-        select *, date > last.day - 7 as is_this_week
-        from marts.device_utilization_daily, last
-        where date > last.day - 14
+    f"""
+    with weeks as (
+        select *, {in_last(7)} as is_this_week
+        from marts.device_utilization_daily
+        where {in_last(14)}
     )
     select
         sum(busy_seconds) filter (where is_this_week)
@@ -43,17 +43,20 @@ WEEK_OF_DEVICES = Question(
 
 WEEK_OF_FAILURES = Question(
     "week_of_failures",
-    """
-    with last as (select max(date) as day from marts.test_flakiness_daily)
+    f"""
+    with weeks as (
+        select *, {in_last(7)} as is_this_week
+        from marts.test_flakiness_daily
+        where {in_last(14)}
+    )
     select
-        sum(failures) filter (where date > last.day - 7)::bigint as failures,
-        sum(runs) filter (where date > last.day - 7)::bigint as runs,
-        sum(failures) filter (where date <= last.day - 7)::bigint as failures_before,
-        sum(runs) filter (where date <= last.day - 7)::bigint as runs_before,
+        sum(failures) filter (where is_this_week)::bigint as failures,
+        sum(runs) filter (where is_this_week)::bigint as runs,
+        sum(failures) filter (where not is_this_week)::bigint as failures_before,
+        sum(runs) filter (where not is_this_week)::bigint as runs_before,
         (select count(*) from marts.failure_reasons where is_new) as new_reasons,
         (select count(*) from marts.failure_reasons where is_reopened) as reopened_reasons
-    from marts.test_flakiness_daily, last
-    where date > last.day - 14
+    from weeks
     """,
 )
 
@@ -78,7 +81,7 @@ FRESHNESS = Question(
 
 CAVEATS = Question(
     "caveats",
-    """
+    f"""
     select 'tests with too few runs to judge' as what, count(*) filter (where state = 'insufficient') as n,
         count(*) as of
     from marts.test_flakiness
@@ -88,9 +91,11 @@ CAVEATS = Question(
     union all
     select 'device-days without any look at the device''s state', count(*) filter (where not has_snapshots), count(*)
     from marts.device_utilization_daily
+    where {in_last(28)}
     union all
     select 'sessions without a sane end, which add no busy time', sum(flagged_sessions)::bigint, sum(sessions)::bigint
     from marts.device_utilization_daily
+    where {in_last(28)}
     """,
 )
 
@@ -164,10 +169,10 @@ CHANGED = Question(
 
 RUNS_BY_DAY = Question(
     "runs_by_day",
-    """
+    f"""
     select date, sum(runs)::bigint as runs, sum(failures)::bigint as failures
     from marts.test_flakiness_daily
-    where date > (select max(date) from marts.test_flakiness_daily) - 60
+    where {in_last(60)}
     group by date
     order by date
     """,
@@ -175,19 +180,20 @@ RUNS_BY_DAY = Question(
 
 BY_CATEGORY = Question(
     "failures_by_category",
-    """
+    f"""
     select date, category, sum(daily.occurrences)::bigint as occurrences
     from marts.failure_reasons_daily as daily
     inner join marts.failure_reasons using (failure_id)
-    where date > (select max(date) from marts.failure_reasons_daily) - 60
+    where {in_last(60)}
     group by date, category
     order by date, category
     """,
 )
 
-_REASONS = """
-    with last as (select max(date) as day from marts.failure_reasons_daily),
-    newest as (
+
+def _reasons(chosen: str) -> str:
+    return f"""
+    with newest as (
         select failure_id, arg_max(report_url, started_at) as report_url
         from marts.recent_test_runs
         where failure_id is not null
@@ -196,12 +202,12 @@ _REASONS = """
     days as (
         select failure_id,
             list({{date: date, occurrences: occurrences}} order by date)
-                || [{{date: any_value(last.day) - 29, occurrences: 0}}, {{date: any_value(last.day), occurrences: 0}}]
+                || [{{date: {LAST_DAY} - 29, occurrences: 0}}, {{date: {LAST_DAY}, occurrences: 0}}]
                 as history,
-            sum(occurrences) filter (where date > last.day - 7)::bigint as this_week,
-            sum(occurrences) filter (where date <= last.day - 7 and date > last.day - 14)::bigint as week_before
-        from marts.failure_reasons_daily, last
-        where date > last.day - 30
+            sum(occurrences) filter (where {in_last(7)})::bigint as this_week,
+            sum(occurrences) filter (where {in_last(14)} and not {in_last(7)})::bigint as week_before
+        from marts.failure_reasons_daily
+        where {in_last(30)}
         group by failure_id
     )
     select
@@ -213,20 +219,21 @@ _REASONS = """
     where {chosen}
     order by this_week desc nulls last, failure_id
     limit 12
-"""
-NEW_REASONS = Question("new_reasons", _REASONS.format(chosen="is_new or is_reopened"))
+    """
+
+
+NEW_REASONS = Question("new_reasons", _reasons("is_new or is_reopened"))
 GROWING_REASONS = Question(
-    "growing_reasons", _REASONS.format(chosen="this_week >= 5 and this_week > 1.5 * coalesce(week_before, 0)")
+    "growing_reasons", _reasons("this_week >= 5 and this_week > 1.5 * coalesce(week_before, 0)")
 )
 
 CALENDAR = Question(
     "utilization_calendar",
-    """
-    with last as (select max(date) as day from marts.device_utilization_daily),
-    busiest as (
+    f"""
+    with busiest as (
         select connection, device_id
-        from marts.device_utilization_daily, last
-        where date > last.day - 28
+        from marts.device_utilization_daily
+        where {in_last(28)}
         group by connection, device_id
         order by sum(busy_seconds) desc, device_id
         limit 30
@@ -234,42 +241,40 @@ CALENDAR = Question(
     select coalesce(any_value(model) || '  ' || right(device_id, 6), device_id) as device, date,
         any_value(utilization) filter (where unobserved_seconds <= observed_seconds / 2) as utilization
     from marts.device_utilization_daily
-    inner join busiest using (connection, device_id), last
-    where date > last.day - 28
+    inner join busiest using (connection, device_id)
+    where {in_last(28)}
     group by connection, device_id, date
     order by sum(sum(busy_seconds)) over (partition by connection, device_id) desc, device_id, date
     """,
 )
 
-_DEVICES = """
-    with last as (select max(date) as day from marts.device_utilization_daily)
+
+def _devices(order: str) -> str:
+    return f"""
     select
         coalesce(any_value(model), 'unknown') as model, device_id, connection, any_value(os) as os,
         any_value(location) as location, sum(busy_seconds) / 3600 as busy_hours,
         sum(busy_seconds) / nullif(sum(busy_seconds + idle_seconds), 0) as utilization,
         sum(unavailable_seconds) / 3600 as unavailable_hours, sum(reserved_idle_seconds) / 3600 as reserved_idle_hours,
         sum(test_runs)::bigint as test_runs, sum(failures)::bigint as failures
-    from marts.device_utilization_daily, last
-    where date > last.day - 28
+    from marts.device_utilization_daily
+    where {in_last(28)}
     group by connection, device_id
     order by utilization {order} nulls last, device_id
     limit 8
-"""
-BUSIEST = Question("busiest_devices", _DEVICES.format(order="desc"))
-IDLEST = Question("idlest_devices", _DEVICES.format(order="asc"))
+    """
+
+
+BUSIEST = Question("busiest_devices", _devices("desc"))
+IDLEST = Question("idlest_devices", _devices("asc"))
 
 PEAKS = Question(
     "fleet_peaks",
-    """
-    with total as (
-        select *, hour::date as date
-        from marts.fleet_concurrency_hourly
-        where os = '*' and model = '*' and location = '*'
-    ),
-    fleets as (
+    f"""
+    with fleets as (
         select connection, date, max(peak_devices_busy) as peak_devices_busy, max(devices_available) as devices_available
-        from total
-        where date > (select max(date) from total) - 28
+        from marts.fleet_concurrency_hourly
+        where os = '*' and model = '*' and location = '*' and {in_last(28)}
         group by connection, date
     )
     select date, sum(peak_devices_busy)::bigint as peak_devices_busy, sum(devices_available) as devices_available
@@ -281,10 +286,10 @@ PEAKS = Question(
 
 OUTAGES = Question(
     "outages",
-    """
+    f"""
     select connection, scope, scope_id, started_at, (epoch(ended_at) - epoch(started_at)) / 60 as minutes, failures, evidence
     from marts.outages
-    where started_at > (select max(started_at) from marts.outages) - interval 14 day
+    where {in_last(14, "outage_date")}
     order by failures desc, started_at desc, scope_id
     limit 15
     """,

@@ -241,28 +241,26 @@ SECTIONS = (
     ),
 )
 
-ABOUT = Section(
-    "about",
-    "How fresh and how complete this is",
+READ = Table(
+    "Data",
+    questions.FRESHNESS,
     [
-        Table(
-            "Data",
-            questions.FRESHNESS,
-            [
-                Column("connection", "connection"),
-                Column("source", "source"),
-                Column("last_read_on", "last read", as_day, is_short=True),
-                number("lag_hours", "behind by", as_hours),
-                number("rows", "rows, 7 days", as_count),
-                number("rejected", "rejected", as_count),
-                number("failed", "failed reads", as_count),
-            ],
-            nothing="Nothing was read yet.",
-        ),
-        Table(
-            "What these numbers do not know",
-            questions.CAVEATS,
-            [Column("what", "what"), number("n", "n", as_count), number("of", "of", as_count)],
-        ),
+        Column("connection", "connection"),
+        Column("source", "source"),
+        Column("last_read_on", "last read", as_day, is_short=True),
+        number("lag_hours", "behind by", as_hours),
+        number("rows", "rows, 7 days", as_count),
+        number("rejected", "rejected", as_count),
+        number("failed", "failed reads", as_count),
     ],
+    says="What was read of each system, in the last 7 days of reading.",
+    nothing="Nothing was read yet.",
 )
+NOT_KNOWN = Table(
+    "What these numbers do not know",
+    questions.CAVEATS,
+    [Column("what", "what"), number("n", "n", as_count), number("of", "of", as_count)],
+    says="Each is left out, or counted apart, rather than guessed. Tests are judged by 30 days, devices by 28.",
+)
+
+ABOUT = Section("about", "How fresh and how complete this is", [READ, NOT_KNOWN])

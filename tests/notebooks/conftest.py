@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def marts_only(known_lab: KnownLab, tmp_path_factory: pytest.TempPathFactory) ->
         for (schema,) in schemas:
             if schema != "marts":
                 warehouse.execute(f"drop schema {schema} cascade")
-        warehouse.execute("update marts.recent_test_runs set team = 'Checkout' where project_name = 'Shop'")
+        for mart in ("recent_test_runs", "recent_test_runs_daily", "recent_tests"):
+            warehouse.execute(f"update marts.{mart} set team = 'Checkout' where project_name = 'Shop'")
         ((left,),) = warehouse.sql("select list(distinct schema_name) from duckdb_tables()").fetchall()
     assert left == ["marts"]
     return home
@@ -46,6 +48,8 @@ def marts_only(known_lab: KnownLab, tmp_path_factory: pytest.TempPathFactory) ->
 class Served:
     url: str
     asked: Path
+    log: Path
+    process: subprocess.Popen[Any]
 
     def asked_elsewhere(self) -> list[str]:
         """Addresses beyond loopback that the server looked up or connected to."""
@@ -54,12 +58,18 @@ class Served:
 
 @pytest.fixture(scope="session")
 def served(marts_only: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("served")
+    with serving(marts_only, tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@contextmanager
+def serving(home: Path, folder: Path) -> Iterator[Served]:
+    """`flakehouse notebooks` over a home, until it is told to end."""
     asked, log = folder / "asked", folder / "log"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = os.environ | {"FLAKEHOUSE_HOME": str(marts_only), "HOME": str(folder)}
+    environment = os.environ | {"FLAKEHOUSE_HOME": str(home), "HOME": str(folder)}
     command = [sys.executable, "-m", "tests.notebooks.watched", str(asked), "notebooks", "--port", str(port)]
     with log.open("w") as out:
         server = subprocess.Popen(
@@ -67,10 +77,10 @@ def served(marts_only: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         )
         try:
             _wait_for(f"http://127.0.0.1:{port}/", server, log)
-            yield Served(f"http://127.0.0.1:{port}", asked)
+            yield Served(f"http://127.0.0.1:{port}", asked, log, server)
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(60)
 
 
 def _wait_for(url: str, server: subprocess.Popen[Any], log: Path) -> None:

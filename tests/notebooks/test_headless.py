@@ -20,9 +20,10 @@ from tests.proofs.test_report import Page, says
 
 
 class Ran:
-    """What a notebook asked, and what it put on its page."""
+    """What a notebook asked of the warehouse of a home, and what it put on its page."""
 
-    def __init__(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FLAKEHOUSE_HOME", str(home))
         self.answers: list[Answer] = []
         answer = Published.answer
 
@@ -37,12 +38,12 @@ class Ran:
         outputs, _ = module.app.run()
         self.page = Page()
         self.page.feed("".join(output.text for output in outputs if hasattr(output, "text")))
+        monkeypatch.undo()
 
 
 @pytest.fixture(params=NOTEBOOKS)
 def ran(request: pytest.FixtureRequest, marts_only: Path, monkeypatch: pytest.MonkeyPatch) -> Ran:
-    monkeypatch.setenv("FLAKEHOUSE_HOME", str(marts_only))
-    return Ran(request.param, monkeypatch)
+    return Ran(request.param, marts_only, monkeypatch)
 
 
 def test_it_reads_marts_alone_in_a_bounded_number_of_rows_and_shows_every_query(
@@ -107,10 +108,10 @@ def _publish(home: Path, build: int) -> None:
 
 
 def test_what_was_chosen_stands_in_the_query_as_it_is() -> None:
-    choices = {"project": "O'Hara; drop", "team": "all", "system": None}
-    made = condition(choices, project="project_name", team="team", system="os")
+    choices = {"connection": "acme", "project": "O'Hara; drop", "team": "all", "system": None}
+    made = condition(choices, "project", "team", "system")
     assert made == "project_name = 'O''Hara; drop'"
-    assert condition(choices, team="team") == "true"
+    assert condition(choices, "team") == "true"
     assert duckdb.sql(f"select {literal(choices['project'])}").fetchall() == [("O'Hara; drop",)]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from pipelines.notebooks.page import NOTEBOOKS
-from tests.notebooks.conftest import Served
+from tests.notebooks.conftest import Served, serving
 
 CHARTS = {"monday_review": 3, "flakiness": 4, "failures": 3, "devices": 5}
 """On the lab's warehouse, where there is enough of everything to draw."""
@@ -135,6 +136,19 @@ def test_each_is_found_from_the_first_page(browser: Any, served: Served) -> None
     assert names == list(NOTEBOOKS)
     assert serious(page) == set()
     page.close()
+
+
+def test_the_server_ends_in_an_orderly_way_while_notebooks_are_open(
+    browser: Any, marts_only: Path, tmp_path: Path
+) -> None:
+    with serving(marts_only, tmp_path) as served:
+        notebook = Opened(browser, served, "flakiness")
+        busy = browser.new_page()
+        busy.goto(f"{served.url}/failures/")
+        busy.locator("h1.head").wait_for(timeout=60_000)
+    notebook.page.close()
+    busy.close()
+    assert (served.process.returncode, served.log.read_text().partition("Ctrl-C\n")[2]) == (0, "")
 
 
 def serious(page: Any) -> set[str]:

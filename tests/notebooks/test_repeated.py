@@ -22,8 +22,14 @@ def test_repeated_marts_are_of_so_many_executions_and_keep_their_keys(
     with duckdb.connect(many, read_only=True) as warehouse:
         ((runs,),) = warehouse.sql("select sum(runs) from marts.test_flakiness_daily").fetchall()
         assert runs == 3 * counted
+        ((of_days, alone),) = warehouse.sql(
+            "select (select sum(runs) from marts.recent_test_runs_daily), (select count(*) from marts.recent_test_runs)"
+        ).fetchall()
+        assert of_days == alone
         for table, key in {
             "recent_test_runs": "test_run_id",
+            "recent_test_runs_daily": "* exclude (runs, outage_runs)",
+            "recent_tests": "test_id, team, os",
             "test_flakiness": "test_id",
             "device_health": "connection, device_id",
             "failure_reasons": "failure_id",
