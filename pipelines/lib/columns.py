@@ -7,7 +7,7 @@ vendor's word stays in `_raw`) and raises a flag; times that are not sane keep t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -16,38 +16,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from pipelines.lib.flags import Flags
+
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 _FIRST_SANE = datetime(2000, 1, 1, tzinfo=UTC)
 _INT64 = range(-(2**63), 2**63)
-
-
-@dataclass(slots=True)
-class Flags:
-    """Which rows of a batch carry which quality flag."""
-
-    rows: int
-    sane_until: datetime  # the end of tomorrow, as seen when the batch was fetched
-    masks: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def add(self, name: str, mask: np.ndarray) -> None:
-        if mask.any():
-            self.masks[name] = self.masks[name] | mask if name in self.masks else mask
-
-    def as_array(self) -> pa.Array:
-        """One list of flag names per row, in the order in which they were declared."""
-        counts = np.zeros(self.rows, dtype=np.int32)
-        for mask in self.masks.values():
-            counts += mask
-        offsets = np.concatenate(([0], np.cumsum(counts))).astype(np.int32)
-        values = np.empty(int(offsets[-1]), dtype=object)
-        filled = offsets[:-1].copy()
-        for name, mask in self.masks.items():
-            values[filled[mask]] = name
-            filled[mask] += 1
-        items = pa.array(values, pa.string())
-        return pa.ListArray.from_arrays(
-            pa.array(offsets), items, type=pa.list_(pa.field("element", pa.string()))
-        )
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.lib import runs
-from pipelines.lib.columns import Flags
+from pipelines.lib.buffer import UNTYPABLE
 from pipelines.lib.contract import Reject, Table
-from pipelines.lib.intake import NOT_AVAILABLE, UNTYPABLE, flag_times, sane_until
+from pipelines.lib.flags import NOT_AVAILABLE, Flags, flag_times, sane_until
 
 _KEPT = ("_fetched_at", "_missing_since", "_interval_seconds")
 _FLAGS_OF_A_COLUMN = ("missing", "not_a_time", "out_of_range", "not_integer", "not_boolean")

@@ -14,6 +14,7 @@ from pipelines.lib import landing
 from pipelines.lib.answer import Answer, Page
 from pipelines.lib.contract import Instant, Table
 from pipelines.lib.http import SourceError, utc_now
+from pipelines.lib.lake_files import LakeError
 from pipelines.lib.landing import Landed
 from pipelines.lib.redaction import Redaction
 
@@ -70,7 +71,7 @@ async def noted(
     run_id: str | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> dict[str, Landed]:
-    """What the landing brings, written down; of one that the source failed, why."""
+    """What the landing brings, written down; of one that failed, why."""
     began = time.monotonic()
     common = {
         "started_at": clock().isoformat(),
@@ -79,7 +80,7 @@ async def noted(
     }
     try:
         results = await landing_of_it
-    except SourceError as error:
+    except Exception as error:
         failed = IngestPartition(
             source_name=table.source,
             table_name=table.name,
@@ -88,7 +89,8 @@ async def noted(
             requests=answer.facts.get("requests"),
             retries=answer.facts.get("retries"),
             is_complete=False,
-            error=str(error),
+            # What others say may quote what came.
+            error=str(error) if isinstance(error, (SourceError, LakeError)) else type(error).__name__,
             **common,
         )
         await _write(root, connection, [failed], interval_seconds, clock)

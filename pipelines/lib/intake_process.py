@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 
 from pipelines.lib import lake_files
 from pipelines.lib.answer import Page
-from pipelines.lib.intake import Intake, Taken
+from pipelines.lib.buffer import Taken
+from pipelines.lib.intake import Intake
 
 _PIPE_BYTES = 1 << 20  # a page fits in, where the system allows it: its sender need not wait
 _ENVIRONMENT = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")

@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from pipelines.lib import lake_files, runs
 from pipelines.lib.answer import Answer, Page
+from pipelines.lib.buffer import REJECTED, ROWS, Buffer
 from pipelines.lib.contract import Table
 from pipelines.lib.hands import Hands, in_thread
-from pipelines.lib.intake import REJECTED, ROWS, Buffer, Intake
+from pipelines.lib.intake import Intake
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.merging import Merge, connect
 
@@ -161,7 +162,7 @@ def _commit(partition: Partition, intake: Intake, answer: Answer, folder: Path) 
             held, held_rejects = _existing(place.data), _existing(place.rejected.data)
             schema = lake_files.schema_file(partition.root, table.source, table.name)
             merging.take(table, files, held, schema)
-            merging.take_refused(table, refused, buffer.refused_in_memory())
+            merging.take_refused(table, refused)
             duplicates = merging.choose(table, parent)
             merging.set_scope(table, complete=answer.complete, answered=answer.answered, parent=parent)
             merged = merging.compare(table, held)
@@ -199,8 +200,9 @@ def _observe(partition: Partition, intake: Intake, answer: Answer, folder: Path)
     with connect(folder) as database:
         merging = Merge(database, answer.asked_at)
         schema = lake_files.schema_file(partition.root, table.source, table.name)
-        merging.take(table, _files(buffer, None)[0], None, schema)
-        merging.take_refused(table, buffer.taken.refused_files, buffer.refused_in_memory())
+        files, refused = _files(buffer, None)
+        merging.take(table, files, None, schema)
+        merging.take_refused(table, refused)
         landed.duplicates = merging.choose(table, None)
         merging.set_scope(table, complete=True, answered=None, parent=None)
         landed.rows = landed.added = merging.compare(table, None).rows
@@ -241,7 +243,7 @@ def _files(buffer: Buffer, journal: list[Path] | None) -> tuple[list[Path], list
         refused = [file for file in journal if file.name.endswith(REJECTED)]
     else:
         rows, refused = buffer.taken.files, buffer.taken.refused_files
-    return rows or [buffer.empty_run()], refused
+    return rows or [buffer.empty_run()], refused or [buffer.empty_refusals()]
 
 
 def _existing(file: Path) -> Path | None:

@@ -9,6 +9,7 @@ decided on keys and digests alone; whole rows then stream from their runs into t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +20,12 @@ import pyarrow.parquet as pq
 
 from pipelines.lib import runs
 from pipelines.lib.contract import REJECTED_SCHEMA, Table
-from pipelines.lib.intake import NOT_AVAILABLE
+from pipelines.lib.flags import NOT_AVAILABLE
 from pipelines.lib.runs import PARENT_SEQUENCE, SEQUENCE
 
 _IS_UNAVAILABLE = f"list_contains(_issues, '{NOT_AVAILABLE}')"
+_MEMORY = "128MB"
+_REJECTED_ROWS = 2_048
 _ORDER_ROWS = 4_096  # whole rows that are in memory at once while a file is written
 
 
@@ -41,7 +44,7 @@ def connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory that spills to `folder`."""
     database = duckdb.connect(":memory:")
     database.execute("set timezone = 'UTC'")
-    database.execute("set memory_limit = '128MB'")
+    database.execute(f"set memory_limit = '{_MEMORY}'")
     database.execute("set threads = 2")
     database.execute("set enable_progress_bar = false")
     database.execute(
@@ -58,6 +61,7 @@ class Merge:
         self._database = database
         self._asked_at = asked_at
         self._files: dict[str, list[Path]] = {}
+        self._refusals: dict[str, str] = {}
         self._asked_as_a_whole: set[str] = set()
 
     def take(self, table: Table, files: Sequence[Path], held: Path | None, schema: Path) -> None:
@@ -180,35 +184,51 @@ class Merge:
         )
         runs.write_merged(files, table.schema, batches, target)
 
-    def take_refused(self, table: Table, files: Sequence[Path], batches: pa.Table) -> None:
-        """Looks at what could not be keyed or typed, each once."""
-        self._database.register(f"{table.name}_refusals", batches)
-        same = "_parent, _place, _raw" + (", _fetched_at" if table.kind == "snapshot" else "")
-        also = (
-            f" union all select * from read_parquet({_list(files)}, hive_partitioning = false)"
-            if files
-            else ""
-        )
+    def take_refused(self, table: Table, files: Sequence[Path]) -> None:
+        """Looks at what could not be keyed or typed, each once: its place, a digest, and where it lies."""
+        name = table.name
+        self._refusals[name] = _rejects(files)
+        same = "_parent, _place, digest" + (", _fetched_at" if table.kind == "snapshot" else "")
+        # In two steps: a window would hold the records themselves.
         self._do(f"""
-            create or replace table {table.name}_refused as
-            select distinct on ({same}) * from (select * from {table.name}_refusals{also})
-            order by _fetched_at desc""")
+            create or replace table {name}_refusals as
+            select _parent, _place, _key, _fetched_at, hash(_raw) as digest, filename, file_row_number
+            from {_rejects(files)}""")
+        self._do(f"""
+            create or replace table {name}_refused as
+            select * from {name}_refusals
+            qualify row_number() over (
+                partition by {same} order by _fetched_at desc, filename, file_row_number) = 1""")
 
     def write_rejected(self, table: Table, held: Path | None, target: Path) -> int:
         """Writes the refused of what was asked, and held ones of what was not; the number of rows."""
-        columns = ", ".join(REJECTED_SCHEMA.names)
-        before = f"""
-            union all
-            select {columns} from read_parquet({_list([held])}, hive_partitioning = false) h
-            anti join {table.name}_scope s on {self._in_scope(table, "_parent")} and h._fetched_at < s.since
-            anti join {table.name}_refused f
-              on f._raw is not distinct from h._raw and f._place is not distinct from h._place"""
-        rows = self._database.execute(f"""
-            select {columns} from (select {columns} from {table.name}_refused {before if held else ""})
-            order by _parent, _key, _raw, error, _fetched_at""").to_arrow_table()
-        if rows.num_rows:
-            pq.write_table(rows.cast(REJECTED_SCHEMA), target, compression="zstd")
-        return rows.num_rows
+        name, columns = table.name, ", ".join(REJECTED_SCHEMA.names)
+        listed = f"select {columns} from {self._refusals[name]} semi join {name}_refused using (filename, file_row_number)"
+        if held:
+            self._do(f"""
+                create or replace table {name}_refused_before as
+                select _parent, _place, _fetched_at, hash(_raw) as digest, file_row_number from {_rejects([held])}""")
+            self._do(f"""
+                create or replace table {name}_still_refused as
+                select h.file_row_number from {name}_refused_before h
+                anti join {name}_scope s on {self._in_scope(table, "_parent")} and h._fetched_at < s.since
+                anti join {name}_refused f on f.digest = h.digest and f._place is not distinct from h._place""")
+            listed += f"""
+                union all
+                select {columns} from {_rejects([held])} semi join {name}_still_refused using (file_row_number)"""
+        rejects = self._database.execute(listed)
+        rows = 0
+        with ExitStack() as stack:
+            for batch in rejects.to_arrow_reader(_REJECTED_ROWS):
+                if not batch.num_rows:
+                    continue
+                if not rows:
+                    writer = stack.enter_context(
+                        pq.ParquetWriter(target, REJECTED_SCHEMA, compression="zstd")
+                    )
+                writer.write_batch(batch.cast(REJECTED_SCHEMA))
+                rows += batch.num_rows
+        return rows
 
     def _in_scope(self, table: Table, column: str | None) -> str:
         return "true" if table.name in self._asked_as_a_whole else f"s.parent = h.{_name(column)}"
@@ -256,3 +276,7 @@ def _text(value: object) -> str:
 
 def _list(paths: Sequence[Path | None]) -> str:
     return "[" + ", ".join(_text(path) for path in paths if path is not None) + "]"
+
+
+def _rejects(files: Sequence[Path | None]) -> str:
+    return f"read_parquet({_list(files)}, hive_partitioning = false, filename = true, file_row_number = true)"

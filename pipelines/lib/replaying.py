@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
@@ -20,7 +21,7 @@ import pyarrow.parquet as pq
 
 from pipelines.lib import lake_files, runs
 from pipelines.lib.answer import Page
-from pipelines.lib.contract import Reject, Table
+from pipelines.lib.contract import REJECTED_SCHEMA, Reject, Table
 from pipelines.lib.deriving import derived
 from pipelines.lib.intake import Intake
 from pipelines.lib.lake_files import Partition
@@ -28,6 +29,7 @@ from pipelines.lib.merging import Merge, connect
 
 _BATCH_ROWS = 16_384
 _ORDER_ROWS = 4_096
+_REJECTED_ROWS = 512
 # Nothing can be missing by what was said before anything was asked.
 _BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -86,9 +88,12 @@ class _File:
         self._buffer = self._intake.buffers[table.name]
 
     def replay(self) -> None:
+        refused = self._replayed.refused
         anew = self._derived() if self._held.exists() else None
         self._retry()
         self._intake.finish()
+        if self._replayed.refused > refused:
+            self._keep_refused()
         with connect(self._folder) as database:
             merging = Merge(database, _BEFORE_ALL)
             if not self._buffer.taken.received:
@@ -98,8 +103,8 @@ class _File:
                 self._merge(merging, anew)
             else:
                 self._put_beside(database, anew)
-            # Last, so that an interrupted replay loses none.
-            for table in self._table.tables:
+            # Last, and what brings children along after them, so that an interrupted replay loses none.
+            for table in reversed(self._table.tables):
                 self._put_rejects(merging, table)
 
     def _derived(self) -> Path | None:
@@ -156,11 +161,18 @@ class _File:
             order by {order}, run, row""")
         runs.write_merged(files, self._table.schema, rows.to_arrow_reader(_ORDER_ROWS), target)
 
+    def _keep_refused(self) -> None:
+        """Puts them beside the rejects before they leave the table."""
+        target = self._folder / f"kept-{self._held.name}"
+        with pq.ParquetWriter(target, REJECTED_SCHEMA, compression="zstd") as writer:
+            for file in (self._rejects, *self._buffer.taken.refused_files):
+                for batch in _batches(file):
+                    writer.write_batch(batch)
+        self._put(target, self._rejects)
+
     def _retry(self) -> None:
         """Takes the rejects as if they came now, with the time and the place that they came with."""
-        if not self._rejects.exists():
-            return
-        for reject in pq.read_table(self._rejects).to_pylist():
+        for reject in (row for batch in _batches(self._rejects) for row in batch.to_pylist()):
             raw, place, fetched_at = reject["_raw"], self._place(reject["_place"]), reject["_fetched_at"]
             before = self._buffer.taken.rejected
             if raw is None:
@@ -184,7 +196,7 @@ class _File:
             buffer = self._intake.buffers[table.name]
             schema = lake_files.schema_file(place.root, place.source, table.name)
             merging.take(table, buffer.taken.files or [buffer.empty_run()], held, schema)
-            merging.take_refused(table, buffer.taken.refused_files, buffer.refused_in_memory())
+            merging.take_refused(table, buffer.taken.refused_files or [buffer.empty_refusals()])
             merging.choose(table, None if is_main else self._table)
             merging.set_scope(table, complete=False, answered=None, parent=None if is_main else self._table)
             merged = merging.compare(table, held)
@@ -202,10 +214,11 @@ class _File:
     def _put_beside(self, database: duckdb.DuckDBPyConnection, anew: Path | None) -> None:
         """Accepted records of an observation, in a file of their own: no observation is ever rewritten by another."""
         target = self._folder / f"accepted-{self._held.name}"
-        self._write_in_order(database, self._buffer.taken.files, target)
+        beside = self._held.with_stem(f"{self._held.stem}-replayed") if self._held.exists() else self._held
+        earlier = [beside] if beside.exists() else []
+        self._write_in_order(database, [*self._buffer.taken.files, *earlier], target)
         self._replayed.rows += self._buffer.taken.received
-        name = f"{self._held.stem}-replayed.parquet" if self._held.exists() else self._held.name
-        self._put(target, self._held.with_name(name))
+        self._put(target, beside)
         if anew:
             self._put(anew, self._held)
 
@@ -214,12 +227,12 @@ class _File:
         place = self._rejects if is_main else replace(self._partition, table=table.name).rejected.data
         if not buffer.taken.rejected and not (is_main and place.exists()):
             return
-        merging.take_refused(table, buffer.taken.refused_files, buffer.refused_in_memory())
+        merging.take_refused(table, buffer.taken.refused_files or [buffer.empty_refusals()])
         target = self._folder / f"rejected-{table.name}-{self._held.name}"
         rows = merging.write_rejected(table, place if not is_main and place.exists() else None, target)
         if not rows:
             lake_files.remove(place)
-        elif not (place.exists() and pq.read_table(place).equals(pq.read_table(target))):
+        elif not _are_the_same(place, target):
             self._put(target, place)
 
     def _put(self, unfinished: Path, target: Path) -> None:
@@ -242,3 +255,14 @@ def owners(tables: tuple[Table, ...]) -> Iterator[tuple[Table, Table]]:
     for table in tables:
         if table.name not in children:
             yield from ((each, table) for each in reversed(table.tables))
+
+
+def _batches(rejects: Path) -> Iterator[pa.RecordBatch]:
+    """Few at a time: a record may be large."""
+    if rejects.exists():
+        with pq.ParquetFile(rejects) as file:
+            yield from file.iter_batches(_REJECTED_ROWS, use_threads=False)
+
+
+def _are_the_same(rejects: Path, others: Path) -> bool:
+    return all(one == other for one, other in zip_longest(_batches(rejects), _batches(others)))

@@ -8,7 +8,7 @@ import msgspec
 import pyarrow as pa
 import pytest
 
-from pipelines.lib.columns import Columns, Flags
+from pipelines.lib.columns import Columns
 from pipelines.lib.contract import (
     ABSENT,
     Boolean,
@@ -20,6 +20,7 @@ from pipelines.lib.contract import (
     Integer,
     JsonText,
 )
+from pipelines.lib.flags import Flags
 
 SANE_UNTIL = datetime(2026, 3, 4, tzinfo=UTC)
 NOON = 1_772_452_800_000

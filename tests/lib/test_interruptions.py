@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import multiprocessing
 import os
 import signal
@@ -154,6 +156,25 @@ def test_commands_that_came_before_the_end_are_not_asked_for_again(
     assert commands_due(tmp_path, ACME, DAY) == []
     assert len(rows(tmp_path, "commands")) == 10
     assert list((tmp_path / ".landing").rglob("*.parquet")) == []
+
+
+def test_rejects_of_commands_are_kept_before_their_test_counts_as_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(tmp_path, answer_of([test("a")]))
+    (due,) = commands_due(tmp_path, ACME, DAY)
+    steps = [{"commands": [{"name": "open"}]}, {"commands": "none"}, {"commands": [{"name": 5}]}]
+    for number in itertools.count():
+        with monkeypatch.context() as patched, contextlib.suppress(Killed):
+            interrupted_at(number, patched)
+            land(tmp_path, commands_answer(("a", steps), state=due.state), COMMANDS)
+            break
+        if not commands_due(tmp_path, ACME, DAY):
+            break
+    assert number > 0
+    land(tmp_path, commands_answer(hour=1), COMMANDS)
+    assert len(rows(tmp_path, "commands")) == 1
+    assert len(rows(tmp_path, "commands__rejected")) == 2
 
 
 def test_a_lake_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines.defs.sources.enterprise_tester.contract import SCRIPT_RUNS, ProjectPlace
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS
-from pipelines.lib import intake, merging, runs
+from pipelines.lib import buffer, merging, runs
 from pipelines.lib.answer import Answer
 from pipelines.lib.http import SourceUnavailable
 from pipelines.lib.lake_files import Partition, locked
@@ -197,6 +197,29 @@ def test_a_field_that_nobody_declared_is_counted_by_its_path_and_kept(tmp_path: 
     assert landed["test_executions"].rejected == 0
 
 
+def test_a_second_field_that_nobody_declared_is_counted_after_a_thousand_records_with_the_first(
+    tmp_path: Path,
+) -> None:
+    pages = [[test(f"{page}-{n}", novelty=1) for n in range(500)] for page in range(3)]
+    landed = land(tmp_path, answer_of(*pages, [test("z", other=1)]))
+    assert landed["test_executions"].undeclared.keys() == {"novelty", "other"}
+
+
+def test_more_rejects_than_fit_in_memory_are_kept_each_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "_MEMORY", "64MB")
+    monkeypatch.setattr(buffer, "_REFUSED_BYTES", 1 << 20)
+    bad = [test(f"{n:05d}", name=5, message=f"{n:06d}" * 1000) for n in range(12_000)]
+    pages = [bad[at : at + 500] for at in range(0, len(bad), 500)]
+    for hour in range(2):
+        landed = land(tmp_path, answer_of(*pages, pages[0], [test("good")], hour=hour))["test_executions"]
+        assert (landed.rows, landed.rejected) == (1, 12_500)
+        assert sorted(row["_key"] for row in rows(tmp_path, "test_executions__rejected")) == [
+            f'["{n:05d}"]' for n in range(12_000)
+        ]
+
+
 def test_every_table_can_be_queried_before_it_has_a_row(tmp_path: Path) -> None:
     land(tmp_path, answer_of())
     for table in ("test_executions", "platforms", "test_executions__rejected", "platforms__rejected"):
@@ -224,8 +247,8 @@ def test_a_source_that_fails_half_way_changes_nothing(tmp_path: Path) -> None:
 def test_large_answers_are_spilled_and_come_out_whole_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "_BATCH_ROWS", 50)
-    monkeypatch.setattr(intake, "_RUN_BYTES", 20_000)
+    monkeypatch.setattr(buffer, "_BATCH_ROWS", 50)
+    monkeypatch.setattr(buffer, "_RUN_BYTES", 20_000)
     monkeypatch.setattr(merging, "_ORDER_ROWS", 64)
     monkeypatch.setattr(runs, "_BATCH_BYTES", 4_000)
     names = [f"{n * 7919 % 1000:04d}" for n in range(1000)]

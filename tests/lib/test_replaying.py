@@ -267,6 +267,39 @@ def test_observations_are_derived_anew_one_by_one(tmp_path: Path, monkeypatch: p
     assert not replay(tmp_path, EXECUTIONS)[0].is_rewritten
 
 
+def test_what_was_accepted_of_an_observation_stays_when_more_of_it_is(tmp_path: Path) -> None:
+    odd = [{"id": "a"}, {"id": "b", "name": 5}, {"id": "c", "name": "n", "owner": 7}]
+    observe(tmp_path, *odd)
+    first = replace(EXECUTIONS, record=with_type(Execution, name=msgspec.Raw))
+    second = replace(EXECUTIONS, record=with_type(Execution, name=msgspec.Raw, owner=msgspec.Raw))
+    for table, kept in ((first, "ab"), (second, "abc")):
+        replay(tmp_path, table)
+        assert sorted(row["id"] for row in rows(tmp_path, "executions", "perfecto_live")) == list(kept)
+    assert rows(tmp_path, "executions__rejected", "perfecto_live") == []
+
+
+def test_a_kill_before_the_rejects_are_written_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(tmp_path, answer_of([test("a"), test("b"), test("c", name=7)]))
+    strict = replace(TEST_EXECUTIONS, record=with_type(TestExecution, name=int))
+    with monkeypatch.context() as patched:
+        patched.setattr(replaying._File, "_put_rejects", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            replay(tmp_path, strict)
+    held = [*rows(tmp_path, "test_executions"), *rows(tmp_path, "test_executions__rejected")]
+    assert {json.loads(row["_raw"])["id"] for row in held} == {"a", "b", "c"}
+
+    replay(tmp_path, strict)
+
+    assert column(tmp_path, "test_executions", "id").keys() == {"c"}
+    assert len(rows(tmp_path, "test_executions__rejected")) == 2
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_what_the_contract_cuts_now_is_cut_from_history_too(tmp_path: Path) -> None:
     land(tmp_path, answer_of([test("a", secret="canary-1"), {"id": 5, "secret": "canary-2"}]))
     replay(tmp_path, replace(TEST_EXECUTIONS, redaction=Redaction("secret")))
