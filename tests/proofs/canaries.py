@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,6 +41,7 @@ OF_DOCKER_HOSTS = {
     "client_key": "-----BEGIN PRIVATE KEY-----canarykey",
 }
 IN_A_URL = "canary-of-a-url"
+IN_A_TEXT = "canary-of-a-text"
 _LOGIN = ":".join(enterprise_tester_login("et"))
 CREDENTIALS = {
     "security token": perfecto_tokens("acme").admin,
@@ -48,11 +50,26 @@ CREDENTIALS = {
     "password": enterprise_tester_login("et")[1],
     "login as it is sent": base64.b64encode(_LOGIN.encode()).decode(),
 }
-SECRETS = {**OF_DEVICES, **OF_DOCKER_HOSTS, **CREDENTIALS, "in a URL": IN_A_URL, "signature": "signature="}
+SECRETS = {
+    **OF_DEVICES,
+    **OF_DOCKER_HOSTS,
+    **CREDENTIALS,
+    "in a URL": IN_A_URL,
+    "in a text": IN_A_TEXT,
+    "signature": "signature=",
+}
 NO_SECRET = PHONE.device_id  # lands, and must be found by the same search
 
 _PHONE = replace(PHONE, **OF_DEVICES)
 _MESSAGE = f"GET https://lab.example/app.apk?token={IN_A_URL}&v=2 answered 403; see\nhttps://x.example/?sig={IN_A_URL}"
+
+# As scripts and tools write them into messages and logs.
+_TEXTS = [
+    f"Authorization: Bearer {IN_A_TEXT}", f"eyJhbGciOiJub25lIn0.{IN_A_TEXT}.{IN_A_TEXT}",
+    f"https://ann:{IN_A_TEXT}@lab.example/", f"https://x.example/?to=y%253Ftoken%253D{IN_A_TEXT}",
+    json.dumps({"perfecto:securityToken": IN_A_TEXT, "caps": json.dumps({"offlineToken": IN_A_TEXT})}),
+    f"{{'accessToken': '{IN_A_TEXT}'}}", f"securityToken: {IN_A_TEXT}",
+]  # fmt: skip
 
 
 class _Hcl(TinyHcl):
@@ -62,13 +79,16 @@ class _Hcl(TinyHcl):
 
 def world() -> TinyWorld:
     """Every documented field that holds a secret holds one of ours."""
-    runs = [test_run(n, NOON, devices=(_PHONE, DESKTOP), message=_MESSAGE) for n in range(4)]
-    running = test_run(9, NOON + 59 * MINUTE, ended_at=NOON + 300 * MINUTE, devices=(_PHONE,))
+    runs = [
+        test_run(n, NOON, devices=(_PHONE, DESKTOP), message=message)
+        for n, message in enumerate([_MESSAGE, *_TEXTS])
+    ]
+    running = test_run(19, NOON + 59 * MINUTE, ended_at=NOON + 300 * MINUTE, devices=(_PHONE,))
     executions = [
         ServerExecution(
             f"1cee02cb-9a89-4175-acef-6af12049747{n}", "1050", "2451", "COMPLETE_WITH_ERROR", NOON, NOON,
             NOON + MINUTE, _MESSAGE, "Staging", "a1", "suites/a", "APISUITE", ("nightly",),
-            f"curl https://x.example/?refresh_token={IN_A_URL}\n",
+            "\n".join([f"curl https://x.example/?refresh_token={IN_A_URL}", *_TEXTS]),
         )
         for n in range(3)
     ]  # fmt: skip

@@ -18,6 +18,7 @@ from simlab.credentials import enterprise_tester_login, hcl_offline_token, perfe
 from simlab.server import Lab, LabConfig, start
 from tests.proofs.canaries import (
     CREDENTIALS,
+    IN_A_TEXT,
     IN_A_URL,
     NO_SECRET,
     OF_DEVICES,
@@ -94,6 +95,7 @@ def test_nothing_secret_is_left_by_the_command_also_when_things_fail(
         lacking = {name for name, secret in {**OF_DEVICES, **OF_DOCKER_HOSTS}.items() if secret not in there}
         assert lacking == set(), "a canary that nobody serves proves nothing"
         assert IN_A_URL in there
+        assert there.count(IN_A_TEXT) >= 9
         everything(lab.connections_toml, expect=0)
         assert_asked_without_secrets(lab)
         everything(with_wrong_credentials(lab.connections_toml, WRONG), expect=1)

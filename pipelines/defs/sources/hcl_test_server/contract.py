@@ -16,9 +16,7 @@ from pipelines.lib.redaction import Redaction
 SOURCE = "hcl_test_server"
 KIND = "hcl"
 # A docker host's answer holds the credentials to it; an execution's opaque part may hold its user's token.
-REDACTION = Redaction(
-    "clientKey", "clientCert", "caCert", "username", "offlineToken", "access_token", "refresh_token"
-)
+REDACTION = Redaction("clientKey", "clientCert", "caCert", "username", "password")
 
 # COMPLETE says that the run finished, not that its tests passed.
 ACTIVE = frozenset({"RUNNING", "IN_TRANSITION", "SCHEDULED", "STOPPING"})
