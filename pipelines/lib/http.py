@@ -40,7 +40,7 @@ _ATTEMPTS = {"connect": 4, "silent": 3, "server_error": 3, "busy": 8, "broken": 
 _CONNECT_SECONDS = 10.0  # at most, or `timeout_seconds` where that is less
 _FIRST_WAIT, _LONGEST_WAIT, _JITTER, _LONGEST_RETRY_AFTER = 0.5, 30.0, 1.0, 600.0  # seconds
 BUSY = frozenset((408, 425, 429, 502, 503, 504))  # statuses that pass
-_LARGEST_BODY = 512 << 20  # a body that has no end must not fill the memory
+_LARGEST_BODY = 64 << 20  # sixteen that have no end must not fill the memory
 _WHOLE_REQUEST = 5  # times `timeout_seconds`, which bounds each wait for the next bytes
 
 
