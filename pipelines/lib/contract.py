@@ -52,11 +52,15 @@ Children = Annotated[list[msgspec.Raw] | None, msgspec.Meta(extra={"column": "no
 
 
 class Row(NamedTuple):
-    """One row to be: the vendor's bytes, what is known besides, and the typed record where it is known already."""
+    """One row to be: the vendor's bytes, what is known besides, and the typed record where it is known already.
+
+    `undeclared` are fields around it that no contract names.
+    """
 
     raw: bytes | msgspec.Raw | None
     place: msgspec.Struct | None
     record: msgspec.Struct | None = None
+    undeclared: Sequence[str] = ()
 
 
 class Reject(NamedTuple):

@@ -233,3 +233,24 @@ def test_the_columns_are_the_vendors_names_in_snake_case() -> None:
         "execution_engine_version",
     ]
     assert names[-4:] == ["_raw", "_fetched_at", "_issues", "_missing_since"]
+
+
+def test_fields_of_a_step_that_nobody_declared_warn_and_are_kept_with_its_commands(tmp_path: Path) -> None:
+    steps = [
+        {"name": "one", "stepStatus": "FAILED", "commands": [{"name": "open", "odd": 2}, {"name": "close"}]},
+        {"name": "two", "stepStatus": "PASSED", "more": {"imei": "4711", "a": [1]}},
+        {"name": "three", "commands": [{"name": "type"}]},
+    ]
+    outcome = land(tmp_path, commands_answer(("t", steps)), COMMANDS)["commands"]
+    assert dict(outcome.undeclared) == {"step.stepStatus": 2, "step.more": 1, "odd": 1}
+    assert outcome.rejected == 0
+    kept = [
+        (row["step_name"], row["name"], json.loads(row["_step_undeclared"] or "null"))
+        for row in rows(tmp_path, "commands")
+    ]
+    assert kept == [
+        ("one", "open", {"stepStatus": "FAILED"}),
+        ("one", "close", {"stepStatus": "FAILED"}),
+        ("two", None, {"stepStatus": "PASSED", "more": {"a": [1]}}),
+        ("three", "type", None),
+    ]

@@ -183,6 +183,10 @@ class Step(_Object):
     commands: list[msgspec.Raw] | None = None
 
 
+class _StrictStep(Step, forbid_unknown_fields=True):
+    """Refuses a field that nobody declared."""
+
+
 class CommandPlace(msgspec.Struct, gc=False):
     """Where a command stands in its test, and the state of the test when it was asked."""
 
@@ -193,9 +197,13 @@ class CommandPlace(msgspec.Struct, gc=False):
     step_start_time: EpochMillis = None
     step_end_time: EpochMillis = None
     _test_state: str | None = None
+    _step_undeclared: str | None = None  # as JSON; a command's `_raw` does not hold its step
 
 
 _STEP = msgspec.json.Decoder(Step)
+_STRICT_STEP = msgspec.json.Decoder(_StrictStep)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STEP_FIELDS = {member.encode_name for member in msgspec.structs.fields(Step)}
 
 
 def commands_of_test(steps: Sequence[bytes], test: CommandPlace) -> Iterator[Row | Reject]:
@@ -208,7 +216,7 @@ def commands_of_test(steps: Sequence[bytes], test: CommandPlace) -> Iterator[Row
     for step_index, raw in enumerate(steps, test.step_index or 0):
         place = msgspec.structs.replace(test, step_index=step_index)
         try:
-            step = _STEP.decode(raw)
+            step, news, place._step_undeclared = _step(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             yield Reject(raw, place, str(error))
             continue
@@ -218,9 +226,21 @@ def commands_of_test(steps: Sequence[bytes], test: CommandPlace) -> Iterator[Row
             step.end_time,
         )
         if not step.commands:
-            yield Row(raw, place, Command())
+            yield Row(raw, place, Command(), news)
         for command_index, command in enumerate(step.commands or ()):
-            yield Row(command, msgspec.structs.replace(place, command_index=command_index))
+            in_step = msgspec.structs.replace(place, command_index=command_index)
+            yield Row(command, in_step, undeclared=() if command_index else news)
+
+
+def _step(raw: bytes) -> tuple[Step, list[str], str | None]:
+    """The step; its fields that no contract names, and these as JSON."""
+    try:
+        return _STRICT_STEP.decode(raw), [], None
+    except msgspec.ValidationError:
+        step = _STEP.decode(raw)
+    fields = _FIELDS.decode(raw)
+    undeclared = {name: fields[name] for name in fields if name not in _STEP_FIELDS}
+    return step, [f"step.{name}" for name in undeclared], msgspec.json.encode(undeclared).decode()
 
 
 PLATFORMS = Table(
