@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from pathlib import Path
 
 import marimo
@@ -13,9 +14,11 @@ import uvicorn
 from marimo._session.types import KernelState
 from markupsafe import Markup
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipelines.notebooks import page
 
@@ -44,7 +47,25 @@ def application() -> Starlette:
     for name in page.NOTEBOOKS:
         notebooks = notebooks.with_app(path=f"/{name}", root=str(FOLDER / f"{name}.py"))
     apps = notebooks.build()
-    return Starlette(routes=[Route("/", _index), Mount("/", apps)], lifespan=lambda _: _ended(apps))
+    return Starlette(
+        routes=[Route("/", _index), Mount("/", apps)],
+        middleware=[Middleware(_assets_are_kept)],
+        lifespan=lambda _: _ended(apps),
+    )
+
+
+def _assets_are_kept(app: ASGIApp) -> ASGIApp:
+    """marimo's front end is of 250 files, named after their content: a browser that has one need not ask again."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def start(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == HTTPStatus.OK:
+                message["headers"] = [*message["headers"], (b"cache-control", b"max-age=31536000, immutable")]
+            await send(message)
+
+        await app(scope, receive, start if "/assets/" in scope.get("path", "") else send)
+
+    return answer
 
 
 @asynccontextmanager

@@ -129,6 +129,21 @@ def test_on_a_telephone_in_the_dark_it_fits_and_nothing_serious_is_found(
     notebook.page.close()
 
 
+def test_a_browser_keeps_the_front_end_and_no_answer(browser: Any, served: Served) -> None:
+    page = browser.new_page()
+    kept: dict[str, set[str | None]] = {"assets": set(), "": set()}
+    page.on(
+        "response",
+        lambda answer: kept["assets" if "/assets/" in answer.url else ""].add(
+            answer.headers.get("cache-control")
+        ),
+    )
+    page.goto(f"{served.url}/flakiness/")
+    assert kept["assets"] == {"max-age=31536000, immutable"}
+    assert not any("immutable" in (how or "") for how in kept[""])
+    page.close()
+
+
 def test_each_is_found_from_the_first_page(browser: Any, served: Served) -> None:
     page = browser.new_page()
     page.goto(served.url)
