@@ -108,8 +108,20 @@ def report(
     report(out)
 
 
+def _tables(typed: str) -> list[str]:
+    """For the shell to complete."""
+    from pipelines.cli.exporting import tables
+
+    return [table for table in tables() if table.startswith(typed)]
+
+
 def export(
-    what: Annotated[str, typer.Argument(metavar="TABLE|QUERY", help="As marts.test_flakiness, or a select.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="TABLE|QUERY", help="As marts.test_flakiness, or a select.", autocompletion=_tables
+        ),
+    ],
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Its ending is the format: .csv, .xlsx, .parquet.")
     ],

@@ -42,6 +42,16 @@ def export(what: str, out: Path) -> None:
     console().print(f"{rows:,} rows in {out}", markup=False)
 
 
+def tables() -> list[str]:
+    """Those that are published, with their schemas; none before the first build."""
+    try:
+        with _published() as warehouse:
+            named = warehouse.sql("select table_schema || '.' || table_name from information_schema.tables")
+            return sorted(name for (name,) in named.fetchall())
+    except CommandError:
+        return []
+
+
 @contextmanager
 def _published() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(published_warehouse(), read_only=True) as warehouse:

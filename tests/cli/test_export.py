@@ -113,3 +113,24 @@ def test_without_a_warehouse_the_next_command_is_named(export: Export, tmp_path:
     said = export("marts.test_flakiness", "--out", "a.csv")
     assert said.returncode == 1
     assert said.stderr.endswith("no warehouse is published yet; run `flakehouse build`\n")
+
+
+def test_the_shell_completes_commands_options_and_published_tables(export: Export, tmp_path: Path) -> None:
+    def completed(typed: str, home: str = "home") -> list[str]:
+        asked = {
+            "_FLAKEHOUSE_COMPLETE": "complete_bash",
+            "COMP_WORDS": typed,
+            "COMP_CWORD": str(len(typed.split()) - 1),
+        }
+        environment = {**os.environ, **asked, "FLAKEHOUSE_HOME": str(tmp_path / home)}
+        command = [str(Path(sys.executable).with_name("flakehouse"))]
+        said = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        return said.stdout.split()
+
+    assert completed("flakehouse ex") == ["export"]
+    assert completed("flakehouse export --o") == ["--out"]
+    assert completed("flakehouse export mar") == ["marts.test_flakiness"]
+    assert completed("flakehouse export core.d") == ["core.dim_tests"]
+    assert completed("flakehouse export mar", home="nowhere") == []
