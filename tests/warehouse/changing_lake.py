@@ -55,6 +55,7 @@ class ChangingLake:
             self.look_at_the_devices,
             self.lose_a_days_snapshots,
             self.give_up_a_reservation,
+            self.give_up_all_reservations,
             self.end_a_server_execution_late,
         ]
 
@@ -160,7 +161,10 @@ class ChangingLake:
                 if observed - row["end_time_millis"] < timedelta(days=1)
                 and row["start_time_millis"] - observed < timedelta(days=3)
             ]
-            self._held.setdefault(("perfecto_lab", "reservations", "acme", date), []).extend(reserved)
+            if reserved:
+                self._held.setdefault(("perfecto_lab", "reservations", "acme", date), []).extend(reserved)
+            else:
+                self._add_empty_round(observed)
             agents = [
                 {"id": agent, "state": self._draw.choice(["AVAILABLE", "BUSY", "LOST"]), **seen}
                 for agent in (1, 2)
@@ -178,10 +182,17 @@ class ChangingLake:
 
     def give_up_a_reservation(self) -> None:
         """Or make it another: the next rounds show it."""
+        if not self._reservations:
+            self._reserve(self._days - 1)
         row = self._reservations.pop(self._draw.randrange(len(self._reservations)))
         if self._draw.random() < 0.5:
             longer = timedelta(hours=self._draw.randint(-20, 20))
             self._reservations.append({**row, "end_time_millis": row["end_time_millis"] + longer})
+        self.look_at_the_devices()
+
+    def give_up_all_reservations(self) -> None:
+        """A round that lists nothing leaves no row, only that of its landing."""
+        self._reservations.clear()
         self.look_at_the_devices()
 
     def end_a_server_execution_late(self) -> None:
@@ -219,6 +230,22 @@ class ChangingLake:
                 "_fetched_at": self._later(),
             }
             self._held.setdefault(("hcl_test_server", "executions", "ots", day), []).append(row)
+
+    def _add_empty_round(self, observed: datetime) -> None:
+        row = {
+            "source_name": "perfecto_lab",
+            "table_name": "reservations",
+            "table_kind": "snapshot",
+            "started_at": observed - timedelta(seconds=1),
+            "run_id": self._next("landing"),
+            "seconds": 1.0,
+            "rows": 0,
+            "rejected": 0,
+            "is_complete": self._draw.random() < 0.8,
+            "_fetched_at": observed,
+        }
+        day = (observed - FIRST).days
+        self._held.setdefault(("flakehouse", "ingest_partitions", "acme", day), []).append(row)
 
     def _add_landings(self, day: int) -> None:
         for table in ("test_executions", "platforms"):

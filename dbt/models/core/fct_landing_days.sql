@@ -18,6 +18,7 @@ work as (
         cast(sum(cast(round(seconds * 1e6) as bigint)) as bigint) / 1e6 as seconds,
         max(ended_at) as last_ended_at,
         max(case when is_complete then started_at end) as last_complete_started_at,
+        min(case when is_complete and row_count = 0 and rejected = 0 then ended_at end) as first_empty_ended_at,
         max(known_until) as known_until
     from landings
     group by connection, source_name, table_name, ended_date

@@ -8,12 +8,34 @@ with observations as (
     where {{ is_within_as_of('cast(first_observed_at as date)') }}
 ),
 
+landing_days as (
+    select *
+    from {{ ref('fct_landing_days') }}
+    where {{ is_within_as_of('date') }}
+),
+
+-- A round in which nothing is reserved is known by its landing.
+day_rounds as (
+    select
+        connection,
+        dt,
+        first_observed_at as observed_at
+    from observations
+    union all
+    select
+        connection,
+        date as dt,
+        first_empty_ended_at as observed_at
+    from landing_days
+    where source_name = 'perfecto_lab' and table_name = 'reservations' and first_empty_ended_at is not null
+),
+
 days as (
     select
         connection,
         dt,
-        min(first_observed_at) as first_round_at
-    from observations
+        min(observed_at) as first_round_at
+    from day_rounds
     group by connection, dt
 ),
 

@@ -8,14 +8,36 @@ aliases as (
     select * from {{ ref('device_aliases') }}
 ),
 
+landings as (
+    select * from {{ ref('stg_flakehouse__ingest_partitions') }}
+),
+
+-- A round in which nothing is reserved leaves no row of its own, only that of its landing.
 rounds as (
     select
         connection,
         dt,
-        observed_at,
-        lead(observed_at) over (partition by connection, dt order by observed_at) as next_round_at
+        observed_at
     from reservations
-    group by connection, dt, observed_at
+    union
+    select
+        connection,
+        cast(ended_at as date) as dt,
+        ended_at as observed_at
+    from landings
+    where source_name = 'perfecto_lab'
+        and table_name = 'reservations'
+        and error is null
+        and is_complete
+        and row_count = 0
+        and coalesce(rejected, 0) = 0
+),
+
+rounds_followed as (
+    select
+        *,
+        lead(observed_at) over (partition by connection, dt order by observed_at) as next_round_at
+    from rounds
 ),
 
 said as (
@@ -41,12 +63,12 @@ followed as (
         said.reservation_description,
         said.first_observed_at,
         said.observed_at as last_observed_at,
-        rounds.next_round_at
+        rounds_followed.next_round_at
     from said
-    inner join rounds
-        on said.connection = rounds.connection
-        and said.dt = rounds.dt
-        and said.observed_at = rounds.observed_at
+    inner join rounds_followed
+        on said.connection = rounds_followed.connection
+        and said.dt = rounds_followed.dt
+        and said.observed_at = rounds_followed.observed_at
     left join aliases
         on said.connection = aliases.connection
         and said.device_id = lower(aliases.reported_device_id)
