@@ -148,7 +148,8 @@ def _run_id(run: TestRun, connection: str) -> str:
 
 
 def _md5(*parts: object) -> str:
-    return md5("|".join(map(str, parts)).encode(), usedforsecurity=False).hexdigest()
+    escaped = (str(part).replace("~", "~0").replace("|", "~1") for part in parts)
+    return md5("|".join(escaped).encode(), usedforsecurity=False).hexdigest()
 
 
 def _time(milliseconds: int | None) -> datetime | None:

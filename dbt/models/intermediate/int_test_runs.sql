@@ -46,12 +46,12 @@ named as (
 identified as (
     select
         *,
-        md5(concat_ws('|', source_name, connection, project_name, test_name)) as test_id,
-        md5(concat_ws('|', coalesce(device_type, ''), coalesce(os, ''), coalesce(browser_type, ''))) as variant_id,
+        {{ id_of(['source_name', 'connection', 'project_name', 'test_name']) }} as test_id,
+        {{ id_of(["coalesce(device_type, '')", "coalesce(os, '')", "coalesce(browser_type, '')"]) }} as variant_id,
         coalesce(nullif(concat_ws(' ', device_type, os, browser_type), ''), '(unknown)') as variant,
         case
             when job_name is not null and job_number is not null
-                then md5(concat_ws('|', connection, job_name, cast(job_number as string), coalesce(job_branch, '')))
+                then {{ id_of(['connection', 'job_name', 'cast(job_number as string)', "coalesce(job_branch, '')"]) }}
         end as build_id
     from named
 )
