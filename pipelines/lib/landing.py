@@ -70,6 +70,8 @@ async def merge(
                 await in_thread(worker, _commit, partition, intake, answer, folder)
             raise
         landed = await in_thread(worker, _commit, partition, intake, answer, folder)
+    if answer.failure:
+        raise answer.failure
     for each in landed.values():
         each.seconds = time.monotonic() - started
     return landed
@@ -87,6 +89,8 @@ async def append(
         intake = Intake(table, folder, interval_seconds=interval_seconds)
         await _take(answer, intake, worker)
         landed = await in_thread(worker, _observe, partition, intake, answer, folder)
+    if answer.failure:
+        raise answer.failure
     landed.seconds = time.monotonic() - started
     return {table.name: landed}
 

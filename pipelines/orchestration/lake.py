@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Lake(dg.ConfigurableResource):
     async def _merge_day(
         self, context: dg.AssetExecutionContext, table: Table, connection: str, day: date, answer: Answer
     ) -> dict[str, Landed]:
-        merge = _landed(answer, landing.merge(self.root, table, connection, day, answer))
+        merge = landing.merge(self.root, table, connection, day, answer)
         return await noted(self.root, table, connection, answer, merge, day=day, run_id=context.run.run_id)
 
     async def _merge_elsewhere(
@@ -87,7 +87,7 @@ class Lake(dg.ConfigurableResource):
             table,
             connection,
             answer,
-            _landed(answer, landing.append(self.root, table, connection, answer, interval_seconds)),
+            landing.append(self.root, table, connection, answer, interval_seconds),
             interval_seconds=interval_seconds,
             run_id=context.run.run_id,
         )
@@ -123,14 +123,6 @@ class Lake(dg.ConfigurableResource):
             )
             for each in table.tables
         ]
-
-
-async def _landed(answer: Answer, landing_of_it: Awaitable[dict[str, Landed]]) -> dict[str, Landed]:
-    """What the landing brings, if the answer came as a whole; a part of it lands all the same."""
-    landed = await landing_of_it
-    if answer.failure:
-        raise answer.failure
-    return landed
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
