@@ -184,7 +184,14 @@ class Deployment:
         it is typed, as `$0`.
         """
         flakehouse = str(Path(sys.executable).with_name("flakehouse"))
-        command = [*within, flakehouse] if within else [flakehouse, "doctor"]
+        return self._typed([*within, flakehouse] if within else [flakehouse, "doctor"])
+
+    def flakehouse(self, *arguments: str) -> None:
+        """A command that a person types there, and that succeeds."""
+        code, said = self._typed([str(Path(sys.executable).with_name("flakehouse")), *arguments])
+        assert code == 0, said
+
+    def _typed(self, command: Sequence[str]) -> tuple[int, str]:
         done = subprocess.run(
             command, env=self.environment, cwd=REPOSITORY, capture_output=True, text=True, check=False
         )
@@ -240,14 +247,14 @@ def end_runs(home: Path) -> None:
             os.kill(process, signal.SIGKILL)
 
 
-def processes_of(home: Path) -> list[int]:
-    """Every process of this user with the home in its environment, but for this one's."""
-    mark, found = f"FLAKEHOUSE_HOME={home}".encode(), []
+def processes_of(home: Path) -> dict[int, str]:
+    """Every process with the home in its environment, but for this one's, and its command."""
+    mark, found = f"FLAKEHOUSE_HOME={home}".encode(), {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and int(folder.name) != os.getpid():
             with suppress(OSError):
                 if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
     return found
 
 
