@@ -22,6 +22,7 @@ from pipelines.defs.upkeep.cadence import TAG
 from pipelines.lib import landings
 from pipelines.report.writing import report_of
 from simlab.server import Lab, LabConfig, start
+from tests.orchestration.told_landings import looked, tell
 from tests.proofs.deployment import CONNECTIONS, Deployment, deployed, tell_of_days, until
 
 pytestmark = pytest.mark.proof
@@ -155,12 +156,17 @@ def test_a_schedule_that_is_off_is_named(deployment: Deployment) -> None:
 def test_a_build_that_never_comes_is_named(deployment: Deployment) -> None:
     published = deployment.home / "warehouse" / "flakehouse.duckdb"
     now = published.stat()
-    then = (datetime.now(UTC) - timedelta(days=2)).timestamp()
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    tell(
+        deployment.home / "raw", "acme", looked("perfecto_lab", "devices", an_hour_ago), interval_seconds=300
+    )
+    then = (an_hour_ago - timedelta(hours=1)).timestamp()
     os.utime(published, (then, then))
     code, (line,) = lines(deployment, "build")
     os.utime(published, (now.st_atime, now.st_mtime))
     assert code == 1
-    assert "the lake has changed since" in line
+    assert line.startswith("wrong")
+    assert f"the lake has changed since {an_hour_ago:%Y-%m-%d %H:%M} UTC" in line
 
 
 def test_a_disk_that_is_full_and_a_lake_that_is_read_only_are_named(deployment: Deployment) -> None:

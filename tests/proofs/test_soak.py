@@ -433,11 +433,24 @@ def look_at_days(fresh: Home, deployment: Deployment, labs: Labs, figures: list[
     )
 
 
-OF_ASKING = {"core.fct_landings", "core.fct_landing_days", "marts.pipeline_health_daily"}
-"""Tables of when and how often was asked, which differs."""
+OF_ASKING = {
+    "core.fct_landings",
+    "core.fct_landing_days",
+    "core.fct_device_activity",
+    "marts.pipeline_health_daily",
+}
+"""Tables of when was asked, and of what devices did up to the newest question, which came later in the fresh lake."""
 
-OF_THE_NEWEST_QUESTION = {"last_fetched_at"}
-"""Columns that know up to when was asked."""
+UP_TO_THE_NEWEST_QUESTION = {
+    "last_fetched_at",
+    "observed_until",
+    "observed_seconds",
+    "idle_seconds",
+    "unobserved_seconds",
+    "reserved_idle_seconds",
+    "utilization",
+}
+"""Columns in which today ends with the newest question."""
 
 
 def marts_apart(ours: Path, theirs: Path) -> tuple[int, dict[str, int]]:
@@ -456,7 +469,7 @@ def marts_apart(ours: Path, theirs: Path) -> tuple[int, dict[str, int]]:
             chosen = [
                 f'round("{column}", 6)' if kind == "DOUBLE" else f'"{column}"'
                 for name, column, kind in columns
-                if name == table and column not in OF_THE_NEWEST_QUESTION
+                if name == table and column not in UP_TO_THE_NEWEST_QUESTION
             ]
             compared += len(chosen)
             one, other = (f"select {', '.join(chosen)} from {side}.{table}" for side in ("ours", "theirs"))
