@@ -54,7 +54,7 @@ class Servers:
         return {}
 
     def write_truth(self, folder: str) -> None:
-        raise NotImplementedError
+        raise NotImplementedError("what is true of a soak is a fresh ingest")
 
 
 def cloud(seed: int, time: Time, runs_a_minute: float) -> BusyNow:
