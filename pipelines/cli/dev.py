@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.cli import lab
 from pipelines.cli.terminal import console
-from pipelines.lib.http import utc_now
+from pipelines.lib.clock import utc_now
 from pipelines.orchestration import instance
 from pipelines.settings import Settings
 

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import import_module, metadata
 from pathlib import Path
 from platform import python_version
@@ -19,7 +18,7 @@ from types import ModuleType
 from pipelines.cli import unattended
 from pipelines.cli.terminal import CommandError, console
 from pipelines.defs.sources import contracts
-from pipelines.lib.http import utc_now
+from pipelines.lib.clock import Clock, utc_now
 from pipelines.lib.probing import Finding, examined
 from pipelines.settings import Connection, Settings, SettingsError, load_connections
 
@@ -117,7 +116,7 @@ async def _everywhere(show: Callable[[str], None]) -> list[Line]:
     return lines
 
 
-async def look_at(connection: Connection, clock: Callable[[], datetime] = utc_now) -> list[Line]:
+async def look_at(connection: Connection, clock: Clock = utc_now) -> list[Line]:
     """One line per table of a connection, and one on its clock."""
     label = f"{connection.kind}.{connection.name}"
     contracts_of_kind = [contract for contract in contracts() if connection.kind == contract.KIND]
@@ -136,9 +135,7 @@ async def look_at(connection: Connection, clock: Callable[[], datetime] = utc_no
     return lines
 
 
-async def _of_source(
-    contract: ModuleType, connection: Connection, clock: Callable[[], datetime]
-) -> dict[str, Finding]:
+async def _of_source(contract: ModuleType, connection: Connection, clock: Clock) -> dict[str, Finding]:
     module = import_module(f"{contract.__name__.rpartition('.')[0]}.doctor")
     return await examined(module.client, module.PROBES, connection, clock)
 

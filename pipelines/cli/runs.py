@@ -21,7 +21,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.lib.http import NotAuthorised, SourceUnavailable
+from pipelines.lib.source_errors import NotAuthorised, SourceUnavailable
 from pipelines.orchestration import instance
 
 SIDE_BY_SIDE = 8

@@ -16,7 +16,7 @@ from pipelines.cli import terminal
 from pipelines.cli.days import ranges
 from pipelines.cli.runs import Outcome, Run, Started, execute
 from pipelines.cli.terminal import CommandError
-from pipelines.lib.http import utc_now
+from pipelines.lib.clock import utc_now
 from pipelines.orchestration import instance
 from pipelines.settings import Settings
 

@@ -27,7 +27,7 @@ class Answer:
     `complete` tells whether everything that matches the question was listed: only then may a held row that is not
     listed be called missing. `answered` narrows that to the parents (assignments) that were listed in full.
     `facts` become metadata; `is_due_again` among them: the source was still preparing what it told. `failure` is why
-    a part did not come: it is raised once the rest has landed.
+    a part did not come: a line that is raised once the rest has landed.
     """
 
     pages: Callable[[Answer], AsyncGenerator[Page]]
@@ -35,7 +35,7 @@ class Answer:
     complete: bool = False
     answered: set[str] | None = None
     note: str | None = None
-    failure: Exception | None = None
+    failure: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
     elsewhere: dict[date, list[Page]] = field(default_factory=dict)  # what changed of other days, by day
 

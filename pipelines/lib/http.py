@@ -26,6 +26,17 @@ import stamina
 from aiolimiter import AsyncLimiter
 
 from pipelines.lib.answer import Answer, Page
+from pipelines.lib.clock import Clock, utc_now
+from pipelines.lib.source_errors import (
+    Fault,
+    NotAuthorised,
+    NotFound,
+    Refused,
+    ServerFailed,
+    SourceError,
+    SourceUnavailable,
+    problem,
+)
 from pipelines.settings import Connection
 
 T = TypeVar("T")
@@ -44,51 +55,7 @@ _LARGEST_BODY = 64 << 20  # sixteen that have no end must not fill the memory
 _WHOLE_REQUEST = 5  # times `timeout_seconds`, which bounds each wait for the next bytes
 
 
-class SourceError(Exception):
-    """A source could not be read: one line that names connection, host, what happened and what to do."""
-
-    def __init__(self, line: str, status: int = 0) -> None:
-        super().__init__(line)
-        self.status = status  # of the HTTP answer, 0 where there was none
-
-
-class NotAuthorised(SourceError):  # noqa: N818  what happened, in plain words
-    """The source refuses these credentials."""
-
-
-class SourceUnavailable(SourceError):  # noqa: N818
-    """No usable answer, after all retries."""
-
-
-class ServerFailed(SourceUnavailable):
-    """The source answers 500 again and again."""
-
-
-class PartlyAnswered(SourceError):  # noqa: N818
-    """Some of many questions came to nothing, each for itself; what the others brought was handed on."""
-
-
-class Refused(SourceError):  # noqa: N818
-    """The source does not take this request."""
-
-
-class NotFound(Refused):
-    """The source has no such thing (any more)."""
-
-
-class OutOfRange(Refused):
-    """The source no longer answers for this time."""
-
-
 _FINAL: dict[int, type[SourceError]] = {401: NotAuthorised, 403: NotAuthorised, 404: NotFound, 410: NotFound}
-
-
-class Fault(Exception):  # noqa: N818
-    """Something that may pass: tried again. `kind` is one of `_ATTEMPTS`."""
-
-    def __init__(self, kind: str, what: str, retry_after: float | None = None) -> None:
-        super().__init__(what)
-        self.kind, self.what, self.retry_after = kind, what, retry_after
 
 
 Complaint = Callable[[int, bytes], "Fault | SourceError | None"]
@@ -148,9 +115,7 @@ class Endpoint:
 class Http:
     """Requests to one endpoint; made by `connect`."""
 
-    def __init__(
-        self, endpoint: Endpoint, session: aiohttp.ClientSession, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession, clock: Clock) -> None:
         self.counts: Counter[str] = Counter()
         self.clock = clock
         self.clock_skew_seconds: float | None = None  # of the server's clock, by its last `Date`
@@ -353,16 +318,6 @@ def _moment(text: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def problem(label: str, url: str, what: str, advice: str) -> str:
-    """The line of a `SourceError`; of a URL it shows scheme, host and port only."""
-    parts = urlsplit(url)
-    return f"{label} ({parts.scheme}://{parts.netloc}): {what}; {advice}"
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def endpoint(
     connection: Connection,
     url: str,
@@ -389,7 +344,7 @@ def endpoint(
 
 
 @asynccontextmanager
-async def connect(endpoint: Endpoint, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[Http]:
+async def connect(endpoint: Endpoint, clock: Clock = utc_now) -> AsyncIterator[Http]:
     """An open client for the endpoint, for as long as the block lasts."""
     seconds = endpoint.timeout_seconds
     session = aiohttp.ClientSession(

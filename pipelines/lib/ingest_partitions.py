@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from datetime import date, datetime
+from collections.abc import AsyncGenerator, Awaitable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import msgspec
 
 from pipelines.lib import landing
 from pipelines.lib.answer import Answer, Page
+from pipelines.lib.clock import Clock, utc_now
 from pipelines.lib.contract import Instant, Table
-from pipelines.lib.http import SourceError, utc_now
 from pipelines.lib.lake_files import LakeError
-from pipelines.lib.landing import Landed
+from pipelines.lib.landing import Landed, PartlyLanded
 from pipelines.lib.redaction import Redaction
+from pipelines.lib.source_errors import SourceError
 
 ONLY_CHANGES = "only what changed meanwhile; what is held stays"
 """Note of a landing that came along with another day's: the day as a whole was not asked for."""
@@ -45,7 +46,7 @@ class IngestPartition(msgspec.Struct, gc=False):
     is_complete: bool | None = None
     is_due_again: bool | None = None  # the source was still preparing what it told
     note: str | None = None
-    error: str | None = None  # the line that says why nothing landed
+    error: str | None = None  # the line that says why nothing landed, or not all
 
 
 INGEST_PARTITIONS = Table(
@@ -69,7 +70,7 @@ async def noted(
     day: date | None = None,
     interval_seconds: int | None = None,
     run_id: str | None = None,
-    clock: Callable[[], datetime] = utc_now,
+    clock: Clock = utc_now,
 ) -> dict[str, Landed]:
     """What the landing brings, written down; of one that failed, why."""
     began = time.monotonic()
@@ -79,7 +80,9 @@ async def noted(
         "run_id": run_id,
     }
     try:
-        results = await landing_of_it
+        results, failure = await landing_of_it, None
+    except PartlyLanded as partly:
+        results, failure = partly.landed, partly
     except Exception as error:
         failed = IngestPartition(
             source_name=table.source,
@@ -95,10 +98,13 @@ async def noted(
         )
         await _write(root, connection, [failed], interval_seconds, clock)
         raise
+    common["error"] = answer.failure
     rows = [
         _row(each, results[each.name], answer.facts if each is table else {}, common) for each in table.tables
     ]
     await _write(root, connection, rows, interval_seconds, clock)
+    if failure:
+        raise failure
     return results
 
 
@@ -132,7 +138,7 @@ async def _write(
     connection: str,
     rows: list[IngestPartition],
     interval_seconds: int | None,
-    clock: Callable[[], datetime],
+    clock: Clock,
 ) -> None:
     now = clock()
 

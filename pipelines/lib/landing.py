@@ -27,6 +27,7 @@ from pipelines.lib.hands import Hands, in_thread
 from pipelines.lib.intake import Intake
 from pipelines.lib.lake_files import Partition
 from pipelines.lib.merging import Merge, connect
+from pipelines.lib.source_errors import SourceError
 
 _RECORDS_TOGETHER = 250  # are worth to be handed on; of small pages, many together
 _RECORDS_WAITING = 500  # that came and nobody is free to take; then the source waits
@@ -54,6 +55,14 @@ class Landed:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+class PartlyLanded(SourceError):  # noqa: N818  what happened, in plain words
+    """Some of what was asked for did not come; the rest has landed."""
+
+    def __init__(self, line: str, landed: dict[str, Landed]) -> None:
+        super().__init__(line)
+        self.landed = landed
+
+
 async def merge(
     root: str | Path, table: Table, connection: str, day: date, answer: Answer
 ) -> dict[str, Landed]:
@@ -70,11 +79,7 @@ async def merge(
                 await in_thread(worker, _commit, partition, intake, answer, folder)
             raise
         landed = await in_thread(worker, _commit, partition, intake, answer, folder)
-    if answer.failure:
-        raise answer.failure
-    for each in landed.values():
-        each.seconds = time.monotonic() - started
-    return landed
+    return _ended(answer, landed, started)
 
 
 async def append(
@@ -89,10 +94,7 @@ async def append(
         intake = Intake(table, folder, interval_seconds=interval_seconds)
         await _take(answer, intake, worker)
         landed = await in_thread(worker, _observe, partition, intake, answer, folder)
-    if answer.failure:
-        raise answer.failure
-    landed.seconds = time.monotonic() - started
-    return {table.name: landed}
+    return _ended(answer, {table.name: landed}, started)
 
 
 def so_far(partition: Partition, table: Table, *columns: str) -> pa.RecordBatchReader:
@@ -103,6 +105,14 @@ def so_far(partition: Partition, table: Table, *columns: str) -> pa.RecordBatchR
     files = [partition.data] if partition.data.exists() else []
     files += sorted(partition.journal.glob(f"*{ROWS}"))
     return runs.places(files, pa.schema([table.schema.field(name) for name in columns]))
+
+
+def _ended(answer: Answer, landed: dict[str, Landed], started: float) -> dict[str, Landed]:
+    for each in landed.values():
+        each.seconds = time.monotonic() - started
+    if answer.failure:
+        raise PartlyLanded(answer.failure, landed)
+    return landed
 
 
 @contextmanager

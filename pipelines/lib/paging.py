@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from pipelines.lib.answer import Answer, Page
-from pipelines.lib.http import PartlyAnswered, SourceError
+from pipelines.lib.source_errors import SourceError
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -59,11 +59,11 @@ async def until_complete(
 
 
 async def as_they_come(
-    questions: Iterable[Q], ask: Callable[[Q], Awaitable[A]], in_flight: int
+    answer: Answer, questions: Iterable[Q], ask: Callable[[Q], Awaitable[A]], in_flight: int
 ) -> AsyncIterator[A]:
     """The answers in the order in which they come, at most `in_flight` of them asked for and as many waiting.
 
-    A question that the source fails stops no other: in the end `PartlyAnswered` says so. Where several in a row fail,
+    A question that the source fails stops no other: in the end `answer.failure` says so. Where several in a row fail,
     or all do, or anything else goes wrong, that is raised, after the answers that came before it were handed on.
     """
     waiting = iter(questions)
@@ -82,7 +82,7 @@ async def as_they_come(
 
     workers = [asyncio.create_task(work()) for _ in range(in_flight)]
     failures: list[SourceError] = []
-    answers = in_a_row = 0
+    answered = in_a_row = 0
     try:
         working = len(workers)
         while working:
@@ -97,17 +97,17 @@ async def as_they_come(
             elif result is None:
                 working -= 1
             else:
-                answers, in_a_row = answers + 1, 0
+                answered, in_a_row = answered + 1, 0
                 yield result[0]
     finally:
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
-    if failures and not answers:
+    if failures and not answered:
         raise failures[0]
     if failures:
-        asked = len(failures) + answers
-        raise PartlyAnswered(
+        asked = len(failures) + answered
+        answer.failure = (
             f"{failures[0]} ({len(failures)} of {asked} questions; what the others brought is kept)"
         )
 

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import msgspec
 
 from pipelines.lib.answer import Answer, Page
+from pipelines.lib.clock import Clock
 from pipelines.lib.contract import Table
-from pipelines.lib.http import SourceError
+from pipelines.lib.source_errors import SourceError
 from pipelines.settings import Connection
 
 State = Literal["ok", "off", "partial", "wrong"]
@@ -74,7 +75,7 @@ async def examined(
     client: Callable[..., AbstractAsyncContextManager[Any]],
     probes: tuple[Probe, ...],
     connection: Connection,
-    clock: Callable[[], datetime],
+    clock: Clock,
 ) -> dict[str, Finding]:
     """What each table of one source showed, by the table's name; no problem of one hides another."""
     patient = min(connection.timeout_seconds, _LONGEST_WAIT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pipelines.lib.http import Fault, NotAuthorised, SourceError
+from pipelines.lib.source_errors import Fault, NotAuthorised, SourceError
 
 _OF_THE_TOKEN = ("token", "authenticate", "tenantid", "unauthorized", "unauthorised")
 

@@ -10,11 +10,11 @@ import dagster as dg
 
 from pipelines.lib import lake_files, landing, landings
 from pipelines.lib.answer import Answer, told_already
+from pipelines.lib.clock import utc_now
 from pipelines.lib.contract import Table
-from pipelines.lib.http import PartlyAnswered, utc_now
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, ONLY_CHANGES, noted
 from pipelines.lib.lake_files import Partition
-from pipelines.lib.landing import Landed
+from pipelines.lib.landing import Landed, PartlyLanded
 from pipelines.orchestration.instance import note_worker
 from pipelines.settings import MOST_REJECTED
 
@@ -41,7 +41,7 @@ class Lake(dg.ConfigurableResource):
         connection = parts["connection"]
         try:
             landed = await self._merge_day(context, table, connection, day, answer)
-        except PartlyAnswered:
+        except PartlyLanded:
             await self._merge_elsewhere(context, table, connection, answer)
             raise
         await self._merge_elsewhere(context, table, connection, answer)

@@ -16,15 +16,14 @@ import msgspec
 import pytest
 
 from pipelines.lib import http
-from pipelines.lib.http import (
-    Endpoint,
+from pipelines.lib.http import Endpoint, connect
+from pipelines.lib.source_errors import (
     NotAuthorised,
     NotFound,
     Refused,
     ServerFailed,
     SourceError,
     SourceUnavailable,
-    connect,
 )
 from tests.lib.scripted_server import Reply, serving
 

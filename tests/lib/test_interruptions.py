@@ -16,7 +16,7 @@ from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS
 from pipelines.defs.sources.perfecto_reporting.due import commands_due
 from pipelines.lib import lake_files, landing
 from pipelines.lib.answer import Answer
-from pipelines.lib.http import SourceUnavailable
+from pipelines.lib.source_errors import SourceUnavailable
 from pipelines.settings import PerfectoConnection
 from tests.lib.landing_of import DAY, answer_of, commands_answer, land, rows, test
 

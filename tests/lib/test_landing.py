@@ -15,8 +15,8 @@ from pipelines.defs.sources.enterprise_tester.contract import SCRIPT_RUNS, Proje
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS
 from pipelines.lib import buffer, merging, runs
 from pipelines.lib.answer import Answer
-from pipelines.lib.http import SourceUnavailable
 from pipelines.lib.lake_files import Partition, locked
+from pipelines.lib.source_errors import SourceUnavailable
 from tests.lib.landing_of import (
     DAY,
     FIRST_ASKED,

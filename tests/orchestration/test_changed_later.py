@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.defs.sources.enterprise_tester.assets import script_runs as script_runs_asset
 from pipelines.defs.sources.enterprise_tester.contract import SCRIPT_RUNS, STEP_RESULTS
-from pipelines.lib.http import PartlyAnswered
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS
+from pipelines.lib.landing import PartlyLanded
 from pipelines.orchestration import partitions
 from pipelines.orchestration.connections import ConfiguredConnections
 from pipelines.orchestration.lake import Lake
@@ -134,7 +134,7 @@ def test_an_assignment_that_the_server_cannot_tell_keeps_nothing_else_from_landi
     read(CREATED, "2026-03-02T18:00:00Zx0", instance, lake)
     failing(monkeypatch, scripts[3].id)
     server = TinyEnterpriseTester(runs, scripts)
-    with pytest.raises(PartlyAnswered, match=r"HTTP 500, 3 times; .* \(1 of 4 questions; "):
+    with pytest.raises(PartlyLanded, match=r"HTTP 500, 3 times; .* \(1 of 4 questions; "):
         read(CHANGED, "2026-03-05T12:00:00Zx0", instance, lake, server)
     found = {(row["id"], row["dt"], row["actual_duration"]) for row in held(lake, SCRIPT_RUNS)}
     assert found == {
@@ -142,5 +142,8 @@ def test_an_assignment_that_the_server_cannot_tell_keeps_nothing_else_from_landi
         (guid("other"), str(CREATED), "5 minutes"),
         *((guid(f"new {n}"), str(CHANGED), "5 minutes") for n in range(3)),
     }
-    (noted,) = [row for row in held(lake, INGEST_PARTITIONS, "_fetched_at") if row["error"]]
-    assert (noted["table_name"], noted["day"]) == ("script_runs", str(CHANGED))
+    noted = [row for row in held(lake, INGEST_PARTITIONS) if row["error"]]
+    assert [(row["table_name"], row["day"], row["added"], row["is_complete"]) for row in noted] == [
+        ("script_runs", str(CHANGED), 3, False),
+        ("step_results", str(CHANGED), 6, False),
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from pipelines.defs.sources.perfecto_reporting import client as perfecto
 from pipelines.defs.sources.perfecto_reporting import contract as perfecto_tables
 from pipelines.defs.sources.perfecto_reporting.due import commands_due
 from pipelines.lib import landing
+from pipelines.lib.clock import Clock
 from pipelines.settings import Connections, parse_connections
 
-Clock = Callable[[], datetime]
+Clock = Clock
 INTERVAL = 300
 
 

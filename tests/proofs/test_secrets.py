@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from pipelines.lib import http
-from pipelines.lib.http import SourceError
+from pipelines.lib.source_errors import SourceError
 from simlab.credentials import enterprise_tester_login, hcl_offline_token, perfecto_tokens
 from simlab.server import Lab, LabConfig, start
 from tests.proofs.canaries import (

@@ -15,6 +15,7 @@ import pytest
 
 from pipelines.lib import http, landing
 from pipelines.lib.answer import Answer
+from pipelines.lib.clock import Clock
 from pipelines.lib.contract import Table
 from pipelines.lib.http import Http, Question, Reply
 from pipelines.lib.landing import Landed
@@ -34,7 +35,7 @@ def connection_to(lab: Lab, name: str, **changes: object) -> Any:
     return parse_connections(document, {}, "the lab").all[name]
 
 
-def clock_of(lab: Lab) -> Callable[[], datetime]:
+def clock_of(lab: Lab) -> Clock:
     """The lab's clock, for a client."""
     return lambda: datetime.fromtimestamp(lab.clock.now() / 1000, UTC)
 

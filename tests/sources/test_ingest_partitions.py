@@ -14,8 +14,8 @@ from pipelines.defs.sources.perfecto_live.contract import EXECUTIONS
 from pipelines.defs.sources.perfecto_reporting import client as perfecto_reporting
 from pipelines.defs.sources.perfecto_reporting.contract import TEST_EXECUTIONS
 from pipelines.lib import landing
-from pipelines.lib.http import NotAuthorised
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, noted
+from pipelines.lib.source_errors import NotAuthorised
 from pipelines.settings import PerfectoConnection
 from simlab.server import Lab
 from tests.simlab.serving import serving

@@ -6,7 +6,7 @@ import dagster as dg
 
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.defs.warehouse.folders import Folders
-from pipelines.lib.http import utc_now
+from pipelines.lib.clock import utc_now
 from pipelines.orchestration import cadence
 from pipelines.orchestration.instance import note_worker
 from pipelines.report.writing import report_of, write_report

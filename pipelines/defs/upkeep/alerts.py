@@ -14,7 +14,7 @@ from pipelines.defs.upkeep import lateness
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.defs.warehouse.folders import Folders
 from pipelines.lib.alerts import Finding, message, news, sending, told_after
-from pipelines.lib.http import utc_now
+from pipelines.lib.clock import utc_now
 from pipelines.orchestration.instance import FINISHED, PROCESS_TAG
 from pipelines.settings import Settings, SettingsError, load_connections
 

@@ -12,8 +12,8 @@ import dagster as dg
 from pipelines.defs.sources import contracts
 from pipelines.defs.upkeep import BUILD_JOB
 from pipelines.lib import landings
+from pipelines.lib.clock import utc_now
 from pipelines.lib.contract import Table
-from pipelines.lib.http import utc_now
 from pipelines.orchestration import cadence, partitions
 from pipelines.orchestration.cadence import Asked, Builds
 from pipelines.orchestration.connections import register

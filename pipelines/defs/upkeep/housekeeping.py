@@ -9,8 +9,8 @@ from pipelines.defs.upkeep import POOL
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.defs.warehouse.build_state import BuildState
 from pipelines.defs.warehouse.folders import Folders
+from pipelines.lib.clock import utc_now
 from pipelines.lib.housekeeping import housekeep
-from pipelines.lib.http import utc_now
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS
 from pipelines.orchestration.instance import forget_runs, is_run_over, note_worker
 from pipelines.settings import Settings

@@ -13,8 +13,8 @@ import dagster as dg
 from pipelines.defs.sources import contracts
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.lib import lateness
+from pipelines.lib.clock import utc_now
 from pipelines.lib.contract import Table
-from pipelines.lib.http import utc_now
 from pipelines.lib.lateness import Gap, Gone, Late
 from pipelines.orchestration.instance import note_worker
 from pipelines.settings import Settings, load_connections

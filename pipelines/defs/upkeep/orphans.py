@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.lib.http import utc_now
+from pipelines.lib.clock import utc_now
 from pipelines.orchestration.instance import fail_orphans
 
 

@@ -18,7 +18,7 @@ from pipelines.defs.sources.enterprise_tester.contract import (
     SCRIPT_RUNS,
     STEP_RESULTS,
 )
-from pipelines.lib.http import NotAuthorised, Refused
+from pipelines.lib.source_errors import NotAuthorised, Refused
 from simlab.api.answers import draw
 from simlab.server import Lab
 from simlab.world.model import ScriptRun

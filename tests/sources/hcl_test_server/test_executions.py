@@ -11,7 +11,7 @@ import pytest
 from pipelines.defs.sources.hcl_test_server.client import FailedExecution, client
 from pipelines.defs.sources.hcl_test_server.contract import EXECUTION_LOGS, EXECUTIONS, LIVE_EXECUTIONS
 from pipelines.defs.sources.hcl_test_server.due import logs_due
-from pipelines.lib.http import NotFound
+from pipelines.lib.source_errors import NotFound
 from simlab.server import Lab
 from simlab.world.model import ServerExecution
 from tests.simlab.serving import serving

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.defs.sources.hcl_test_server.client import client
 from pipelines.defs.sources.hcl_test_server.contract import AGENTS, DOCKER_HOST_STATUS, DOCKER_HOSTS
-from pipelines.lib.http import PartlyAnswered
+from pipelines.lib.landing import PartlyLanded
 from simlab.server import Lab
 from tests.simlab.serving import serving
 from tests.simlab.tiny_world import TinyHcl
@@ -68,7 +68,7 @@ def test_a_docker_host_that_fails_leaves_the_status_of_the_others(
     hosts = [replace(TinyHcl().docker_hosts()[0], id=number) for number in (7, 8, 9)]
     monkeypatch.setattr(TinyHcl, "docker_hosts", lambda _self: hosts)
     failing(monkeypatch, "/dockerhosts/8/")
-    with serving(hcl=TinyHcl()) as lab, pytest.raises(PartlyAnswered, match=r"\(1 of 3 questions; "):
+    with serving(hcl=TinyHcl()) as lab, pytest.raises(PartlyLanded, match=r"\(1 of 3 questions; "):
         appended(
             lab,
             client,

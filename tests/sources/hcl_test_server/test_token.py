@@ -11,7 +11,8 @@ import pytest
 
 from pipelines.defs.sources.hcl_test_server.client import client
 from pipelines.defs.sources.hcl_test_server.token import AccessToken
-from pipelines.lib.http import Fault, Http, NotAuthorised, Question, Refused, Reply, connect, endpoint
+from pipelines.lib.http import Http, Question, Reply, connect, endpoint
+from pipelines.lib.source_errors import Fault, NotAuthorised, Refused
 from pipelines.settings import HclConnection
 from simlab.server import Lab
 from tests.simlab.serving import serving

@@ -14,7 +14,7 @@ from pipelines.defs.sources.perfecto_lab.contract import DEVICES
 from pipelines.defs.sources.perfecto_lab.handsets_xml import records
 from pipelines.lib import landing
 from pipelines.lib.answer import Answer, Page
-from pipelines.lib.http import Fault, NotAuthorised
+from pipelines.lib.source_errors import Fault, NotAuthorised
 from simlab.credentials import perfecto_tokens
 from simlab.server import Lab
 from simlab.world.model import Reservation

@@ -18,7 +18,7 @@ from pipelines.defs.sources.perfecto_lab.client import (
 from pipelines.defs.sources.perfecto_lab.contract import RESERVATIONS, SCRIPT_EXECUTIONS
 from pipelines.lib.answer import Answer
 from pipelines.lib.contract import Table
-from pipelines.lib.http import Fault, NotAuthorised, Refused
+from pipelines.lib.source_errors import Fault, NotAuthorised, Refused
 from simlab.credentials import perfecto_tokens
 from simlab.server import Lab
 from simlab.world.model import Reservation

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.defs.sources.perfecto_live.client import client
 from pipelines.defs.sources.perfecto_live.contract import EXECUTIONS
-from pipelines.lib.http import Fault, NotAuthorised
+from pipelines.lib.source_errors import Fault, NotAuthorised
 from pipelines.lib.user_messages import complaint
 from simlab.credentials import perfecto_tokens
 from simlab.server import Lab

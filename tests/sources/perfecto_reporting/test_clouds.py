@@ -17,8 +17,9 @@ from pipelines.defs.sources.perfecto_reporting.client import Test, client
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS, PLATFORMS, TEST_EXECUTIONS
 from pipelines.defs.sources.perfecto_reporting.due import commands_due
 from pipelines.lib import http
-from pipelines.lib.http import NotAuthorised, NotFound, PartlyAnswered, SourceUnavailable
 from pipelines.lib.lake_files import Partition, locked
+from pipelines.lib.landing import PartlyLanded
+from pipelines.lib.source_errors import NotAuthorised, NotFound, SourceUnavailable
 from simlab.server import Lab
 from simlab.world.model import Edit
 from tests.simlab.serving import serving
@@ -135,7 +136,7 @@ def test_a_test_whose_commands_cannot_be_told_keeps_no_other_test_from_landing(
     with serving(TinyPerfecto(runs)) as lab:
         landed(lab, tmp_path)
         failing(monkeypatch, runs[-1].id)
-        with pytest.raises(PartlyAnswered, match=r"HTTP 500, 3 times; .* \(1 of 20 questions; "):
+        with pytest.raises(PartlyLanded, match=r"HTTP 500, 3 times; .* \(1 of 20 questions; "):
             commands_landed(lab, tmp_path, max_in_flight=1)
         due = commands_due(tmp_path, connection_to(lab, "acme"), THE_DAY)
     assert [test.id for test in due] == [runs[-1].id]

@@ -14,7 +14,7 @@ import pytest
 
 from pipelines.defs.sources.perfecto_reporting import client as reporting
 from pipelines.defs.sources.perfecto_reporting.contract import COMMANDS, TEST_EXECUTIONS
-from pipelines.lib.http import Fault, NotAuthorised, OutOfRange
+from pipelines.lib.source_errors import Fault, NotAuthorised, OutOfRange
 from tests.lib.landing_of import NOON, answer_of, column, commands_answer, land, rows, test
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "perfecto_reporting"

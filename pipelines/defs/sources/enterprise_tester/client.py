@@ -7,7 +7,7 @@ search index that may lag behind, so a run is only called missing where its own 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,19 +18,10 @@ from aiohttp import encode_basic_auth
 
 from pipelines.defs.sources.enterprise_tester.contract import ProjectPlace
 from pipelines.lib.answer import Answer, Page
-from pipelines.lib.http import (
-    Http,
-    NotAuthorised,
-    NotFound,
-    PartlyAnswered,
-    Refused,
-    ServerFailed,
-    SourceError,
-    connect,
-    endpoint,
-    utc_now,
-)
+from pipelines.lib.clock import Clock, utc_now
+from pipelines.lib.http import Http, connect, endpoint
 from pipelines.lib.paging import MOST_PAGES, as_they_come, until_complete
+from pipelines.lib.source_errors import NotAuthorised, NotFound, Refused, ServerFailed, SourceError
 from pipelines.settings import EnterpriseTesterConnection
 
 # The vendor's own client asks for 100; the largest size that is allowed is not documented.
@@ -60,7 +51,7 @@ _read_dated = msgspec.json.Decoder(_Dated).decode
 
 @asynccontextmanager
 async def client(
-    connection: EnterpriseTesterConnection, clock: Callable[[], datetime] = utc_now
+    connection: EnterpriseTesterConnection, clock: Clock = utc_now
 ) -> AsyncIterator[EnterpriseTester]:
     """One server, for as long as the block lasts."""
     login = encode_basic_auth(
@@ -164,19 +155,17 @@ class EnterpriseTester:
         async def ask(item: tuple[str, ProjectPlace]) -> _Listed:
             return await self._runs_of(item[0], item[1], start, end)
 
-        try:
-            async with aclosing(as_they_come(assignments.items(), ask, self._http.in_flight)) as listings:
-                async for listed in listings:
-                    if listed.refusal is not None:
-                        unread.append(listed.refusal)
-                    elif listed.is_whole:
-                        answered.add(listed.assignment_id)
-                    for day, page in listed.elsewhere:
-                        answer.elsewhere.setdefault(day, []).append(page)
-                    for page in listed.pages:
-                        yield page
-        except PartlyAnswered as failure:
-            answer.failure = failure
+        listings = as_they_come(answer, assignments.items(), ask, self._http.in_flight)
+        async with aclosing(listings):
+            async for listed in listings:
+                if listed.refusal is not None:
+                    unread.append(listed.refusal)
+                elif listed.is_whole:
+                    answered.add(listed.assignment_id)
+                for day, page in listed.elsewhere:
+                    answer.elsewhere.setdefault(day, []).append(page)
+                for page in listed.pages:
+                    yield page
         if unread and len(unread) == len(assignments):
             raise unread[0]
         answer.answered = answered

@@ -17,8 +17,10 @@ import msgspec
 from pipelines.defs.sources.hcl_test_server.contract import ENDED, DockerHostPlace, LogPlace, ProjectPlace
 from pipelines.defs.sources.hcl_test_server.token import AccessToken
 from pipelines.lib.answer import Answer, Page
-from pipelines.lib.http import Http, NotFound, PartlyAnswered, connect, endpoint, utc_now
+from pipelines.lib.clock import Clock, utc_now
+from pipelines.lib.http import Http, connect, endpoint
 from pipelines.lib.paging import as_they_come
+from pipelines.lib.source_errors import NotFound
 from pipelines.settings import HclConnection
 
 _OVERLAP = timedelta(minutes=1)
@@ -77,9 +79,7 @@ _Question = tuple[dict[str, str], Callable[[msgspec.Raw], bool]]
 
 
 @asynccontextmanager
-async def client(
-    connection: HclConnection, clock: Callable[[], datetime] = utc_now
-) -> AsyncIterator[HclTestServer]:
+async def client(connection: HclConnection, clock: Clock = utc_now) -> AsyncIterator[HclTestServer]:
     """One server, for as long as the block lasts."""
     asked = endpoint(
         connection,
@@ -130,17 +130,14 @@ class HclTestServer:
         async def ask(project_id: str) -> _Asked:
             return await self._of_project(project_id, questions)
 
-        try:
-            async with aclosing(as_they_come(self._projects, ask, self._http.in_flight)) as asked:
-                async for project in asked:
-                    if project.refusal is not None:
-                        unread.append(project.refusal)
-                    elif project.is_whole:
-                        answered.add(project.project_id)
-                    for page in project.pages:
-                        yield page
-        except PartlyAnswered as failure:
-            answer.failure = failure
+        async with aclosing(as_they_come(answer, self._projects, ask, self._http.in_flight)) as asked:
+            async for project in asked:
+                if project.refusal is not None:
+                    unread.append(project.refusal)
+                elif project.is_whole:
+                    answered.add(project.project_id)
+                for page in project.pages:
+                    yield page
         if len(unread) == len(self._projects):
             raise unread[0]
         answer.answered = answered
@@ -163,10 +160,10 @@ class HclTestServer:
         return _Asked(project_id, pages, is_whole)
 
     async def _logs(self, answer: Answer, executions: list[FailedExecution]) -> AsyncGenerator[Page]:
-        async with aclosing(as_they_come(executions, self._log_of, self._http.in_flight)) as pages:
+        async with aclosing(as_they_come(answer, executions, self._log_of, self._http.in_flight)) as pages:
             async for page in pages:
                 yield page
-        answer.complete = True
+        answer.complete = answer.failure is None
 
     async def _log_of(self, execution: FailedExecution) -> Page:
         project, execution_id = quote(execution.project_id, safe=""), quote(execution.id, safe="")
@@ -186,13 +183,10 @@ class HclTestServer:
     async def _statuses(self, answer: Answer) -> AsyncGenerator[Page]:
         hosts = await self._http.get("dockerhosts", {}, _read_listing)
         ids = [host_id for host_id in map(_id, hosts.records) if host_id is not None]
-        try:
-            async with aclosing(as_they_come(ids, self._status_of, self._http.in_flight)) as pages:
-                async for page in pages:
-                    if page is not None:
-                        yield page
-        except PartlyAnswered as failure:
-            answer.failure = failure
+        async with aclosing(as_they_come(answer, ids, self._status_of, self._http.in_flight)) as pages:
+            async for page in pages:
+                if page is not None:
+                    yield page
         answer.complete = hosts.is_whole and answer.failure is None
 
     async def _status_of(self, host_id: int) -> Page | None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pipelines.lib.http import BUSY, Fault, NotAuthorised, Question, Refused, Reply, Send, problem
+from pipelines.lib.http import BUSY, Question, Reply, Send
+from pipelines.lib.source_errors import Fault, NotAuthorised, Refused, problem
 from pipelines.settings import HclConnection
 
 # One of the two published answers has no `expires_in`; the text beside it says about 300 seconds.

@@ -16,7 +16,9 @@ import msgspec
 
 from pipelines.defs.sources.perfecto_lab import handsets_xml
 from pipelines.lib.answer import Answer, Page, not_asked
-from pipelines.lib.http import Fault, Http, NotAuthorised, Refused, SourceError, connect, endpoint, utc_now
+from pipelines.lib.clock import Clock, utc_now
+from pipelines.lib.http import Http, connect, endpoint
+from pipelines.lib.source_errors import Fault, NotAuthorised, Refused, SourceError
 from pipelines.lib.user_messages import complaint
 from pipelines.settings import PerfectoConnection
 
@@ -63,9 +65,7 @@ _read_error = msgspec.json.Decoder(_ErrorMessage).decode
 
 
 @asynccontextmanager
-async def client(
-    connection: PerfectoConnection, clock: Callable[[], datetime] = utc_now
-) -> AsyncIterator[PerfectoLab]:
+async def client(connection: PerfectoConnection, clock: Clock = utc_now) -> AsyncIterator[PerfectoLab]:
     """One cloud's device management and `/services`, for as long as the block lasts."""
     token = connection.token.get_secret_value()
     management = endpoint(

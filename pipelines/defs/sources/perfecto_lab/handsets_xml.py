@@ -13,7 +13,7 @@ import msgspec
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from pipelines.lib.http import Fault
+from pipelines.lib.source_errors import Fault
 
 _as_json = msgspec.json.Encoder().encode
 

@@ -6,14 +6,14 @@ without the role for it sees only their own executions, and nothing in the answe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 import msgspec
 
 from pipelines.lib.answer import Answer, Page, not_asked
-from pipelines.lib.http import Http, connect, endpoint, utc_now
+from pipelines.lib.clock import Clock, utc_now
+from pipelines.lib.http import Http, connect, endpoint
 from pipelines.lib.user_messages import complaint
 from pipelines.settings import PerfectoConnection
 
@@ -22,9 +22,7 @@ _read_executions = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 @asynccontextmanager
-async def client(
-    connection: PerfectoConnection, clock: Callable[[], datetime] = utc_now
-) -> AsyncIterator[PerfectoLive]:
+async def client(connection: PerfectoConnection, clock: Clock = utc_now) -> AsyncIterator[PerfectoLive]:
     """The Execution Manager of one cloud, for as long as the block lasts."""
     if connection.executions_url is None:
         yield PerfectoLive(None, clock)
@@ -43,7 +41,7 @@ async def client(
 class PerfectoLive:
     """Answers of one cloud's Execution Manager; of none where the connection does not say where it is."""
 
-    def __init__(self, http: Http | None, clock: Callable[[], datetime]) -> None:
+    def __init__(self, http: Http | None, clock: Clock) -> None:
         self._http = http
         self._clock = clock
 

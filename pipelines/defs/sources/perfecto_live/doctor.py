@@ -13,8 +13,9 @@ import msgspec
 
 from pipelines.defs.sources.perfecto_live.client import PerfectoLive, client
 from pipelines.defs.sources.perfecto_live.contract import EXECUTIONS, Execution
-from pipelines.lib.http import NotAuthorised, SourceError, connect, endpoint
+from pipelines.lib.http import connect, endpoint
 from pipelines.lib.probing import Finding, Probe, glance
+from pipelines.lib.source_errors import NotAuthorised, SourceError
 from pipelines.lib.user_messages import complaint
 from pipelines.settings import PerfectoConnection
 

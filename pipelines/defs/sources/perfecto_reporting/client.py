@@ -6,7 +6,7 @@ page's own text has the bounds the wrong way round: every client sends the older
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,17 +18,10 @@ from pipelines.defs.sources.perfecto_reporting.contract import CommandPlace
 from pipelines.defs.sources.perfecto_reporting.span import Span
 from pipelines.lib import user_messages
 from pipelines.lib.answer import Answer, Page
-from pipelines.lib.http import (
-    Fault,
-    Http,
-    NotFound,
-    OutOfRange,
-    SourceError,
-    connect,
-    endpoint,
-    utc_now,
-)
+from pipelines.lib.clock import Clock, utc_now
+from pipelines.lib.http import Http, connect, endpoint
 from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come, side_by_side, until_complete
+from pipelines.lib.source_errors import Fault, NotFound, OutOfRange, SourceError
 from pipelines.settings import PerfectoConnection
 
 _EXPORT = "export/api/v3/test-executions"
@@ -74,9 +67,7 @@ _read_identified = msgspec.json.Decoder(_Identified).decode
 
 
 @asynccontextmanager
-async def client(
-    connection: PerfectoConnection, clock: Callable[[], datetime] = utc_now
-) -> AsyncIterator[PerfectoReporting]:
+async def client(connection: PerfectoConnection, clock: Clock = utc_now) -> AsyncIterator[PerfectoReporting]:
     """The export of one cloud, for as long as the block lasts."""
     asked = endpoint(
         connection,
@@ -173,10 +164,10 @@ class PerfectoReporting:
         return envelope
 
     async def _commands(self, answer: Answer, tests: list[Test]) -> AsyncGenerator[Page]:
-        async with aclosing(as_they_come(tests, self._commands_of, self._http.in_flight)) as pages:
+        async with aclosing(as_they_come(answer, tests, self._commands_of, self._http.in_flight)) as pages:
             async for page in pages:
                 yield page
-        answer.complete = True
+        answer.complete = answer.failure is None
 
     async def _commands_of(self, test: Test) -> Page:
         place = CommandPlace(test.id, _test_state=test.state)
