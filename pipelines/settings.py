@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -176,8 +177,21 @@ def _sections() -> dict[str, type[Connection] | type[Alert]]:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
+@dataclass(frozen=True)
+class Usable:
+    """What can be used of the connections file, and what is wrong with the rest of it: a line by section and name."""
+
+    connections: Connections
+    wrong: Mapping[str, str]
+
+
 def load_connections(settings: Settings) -> Connections:
     """The systems named in `connections.toml`, or a `SettingsError` that says what to mend."""
+    return _without_a_mistake(usable_connections(settings))
+
+
+def usable_connections(settings: Settings) -> Usable:
+    """For what runs unattended: an entry with a mistake is left out. `SettingsError` where no entry can be read."""
     path = settings.connections_file
     try:
         text = path.read_text(encoding="utf-8")
@@ -193,39 +207,59 @@ def load_connections(settings: Settings) -> Connections:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path}: not valid TOML: {error}") from None
     environment = {**{k: v for k, v in dotenv_values(DOTENV).items() if v is not None}, **os.environ}
-    return parse_connections(document, environment, str(path))
+    return _parsed(document, environment, str(path))
 
 
 def parse_connections(document: Mapping[str, Any], environment: Mapping[str, str], place: str) -> Connections:
     """Connections from a parsed TOML document; `place` names it in messages."""
+    return _without_a_mistake(_parsed(document, environment, place))
+
+
+def _without_a_mistake(usable: Usable) -> Connections:
+    for mistake in usable.wrong.values():
+        raise SettingsError(mistake)
+    return usable.connections
+
+
+def _parsed(document: Mapping[str, Any], environment: Mapping[str, str], place: str) -> Usable:
     sections = _sections()
     found: dict[str, dict[str, Any]] = {section: {} for section in sections}
+    wrong: dict[str, str] = {}
     owner: dict[str, str] = {}
     for section, entries in document.items():
         if section not in sections:
-            raise SettingsError(f"{place}: unknown section [{section}]{_nearest(section, sections)}")
-        model = sections[section]
+            wrong[section] = f"{place}: unknown section [{section}]{_nearest(section, sections)}"
+            continue
         if not isinstance(entries, dict):
-            raise SettingsError(f"{place}: {section} must hold tables such as [{section}.some_name]")
+            wrong[section] = f"{place}: {section} must hold tables such as [{section}.some_name]"
+            continue
         for name, keys in entries.items():
-            where = f"{section}.{name}"
-            if not isinstance(keys, dict):
-                raise SettingsError(
-                    f"{place}: {where} is not a table: a connection has a name, as in [{section}.some_name]"
-                )
-            if not _NAME.fullmatch(name):
-                raise SettingsError(
-                    f"{place}: [{where}]: a name has only letters, digits, '_', '.' and '-', 64 at most"
-                )
-            if section != "alerts" and name in owner:
-                raise SettingsError(
-                    f"{place}: [{where}]: the name {name} is taken by [{owner[name]}.{name}];"
-                    " names are unique across kinds"
-                )
-            if section != "alerts":
-                owner[name] = section
-            found[section][name] = _entry(model, where, name, keys, environment, place)
-    return Connections(**found)
+            try:
+                found[section][name] = _named(section, name, keys, owner, environment, place)
+            except SettingsError as error:
+                wrong[f"{section}.{name}"] = str(error)
+    return Usable(Connections(**found), wrong)
+
+
+def _named(
+    section: str, name: str, keys: Any, owner: dict[str, str], environment: Mapping[str, str], place: str
+) -> Connection | Alert:
+    """The entry `[section.name]`; `owner` tells in which section the connections so far are."""
+    where = f"{section}.{name}"
+    if not isinstance(keys, dict):
+        raise SettingsError(
+            f"{place}: {where} is not a table: a connection has a name, as in [{section}.some_name]"
+        )
+    if not _NAME.fullmatch(name):
+        raise SettingsError(
+            f"{place}: [{where}]: a name has only letters, digits, '_', '.' and '-', 64 at most"
+        )
+    if section != "alerts" and owner.setdefault(name, section) != section:
+        raise SettingsError(
+            f"{place}: [{where}]: the name {name} is taken by [{owner[name]}.{name}];"
+            " names are unique across kinds"
+        )
+    return _entry(_sections()[section], where, name, keys, environment, place)
 
 
 def _entry(

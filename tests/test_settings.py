@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import Connections, Settings, SettingsError, load_connections, parse_connections
+from pipelines.settings import (
+    Connections,
+    Settings,
+    SettingsError,
+    load_connections,
+    parse_connections,
+    usable_connections,
+)
 
 CANARY = "canary-4711"
 PERFECTO = {"app_url": "https://acme.app.perfectomobile.com/", "token": "${TOKEN}"}
@@ -69,6 +76,37 @@ def test_a_value_comes_from_the_environment_and_defaults_are_those_of_the_interf
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_place_and_what_would_be_right(document: dict, words: str) -> None:
     assert words in complaint(document)
+
+
+def test_for_what_runs_unattended_each_wrong_entry_is_left_out_and_named_and_the_others_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOBODY", raising=False)
+    file = tmp_path / "connections.toml"
+    file.write_text("""
+        [perfecto.acme]
+        app_url = "https://x"
+        token = "${NOBODY}"
+        [perfecto.beta]
+        app_url = "https://x"
+        token = "t"
+        [alerts.team]
+        kind = "slak"
+        url = "https://x"
+        [alerts.boss]
+        kind = "slack"
+        url = "https://x"
+        [perfekto.gamma]
+        token = "t"
+    """)
+    usable = usable_connections(Settings(FLAKEHOUSE_CONNECTIONS=file))
+    assert (set(usable.connections.all), set(usable.connections.alerts)) == ({"beta"}, {"boss"})
+    assert list(usable.wrong) == ["perfecto.acme", "alerts.team", "perfekto"]
+    assert usable.wrong["perfecto.acme"].endswith(
+        "[perfecto.acme]: token: the environment variable NOBODY is not set (put it in .env)"
+    )
+    with pytest.raises(SettingsError, match="NOBODY is not set"):
+        load_connections(Settings(FLAKEHOUSE_CONNECTIONS=file))
 
 
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from pipelines.settings import Connection, Connections, Settings, SettingsError, load_connections
+from pipelines.settings import Connection, Connections, Settings, SettingsError, usable_connections
 
 KINDS = tuple(sorted(kind.kind for kind in Connection.__subclasses__()))
 
@@ -15,12 +15,15 @@ class ConfiguredConnections(dg.ConfigurableResource):
     """The connections file, read when an asset runs, so that a mended file needs no restart."""
 
     def of_partition(self, context: dg.AssetExecutionContext) -> Connection:
-        """The connection of the partition; SettingsError where the file no longer names it."""
+        """The connection of the partition; SettingsError where the file names it wrongly, or no longer."""
         name = connection_name(context.partition_key)
-        connections = load_connections(Settings()).all
-        if name not in connections:
-            raise SettingsError(f"{Settings().connections_file}: no connection is called {name!r} any more")
-        return connections[name]
+        usable = usable_connections(Settings())
+        if name in usable.connections.all:
+            return usable.connections.all[name]
+        for place, mistake in usable.wrong.items():
+            if place.partition(".")[2] == name:
+                raise SettingsError(mistake)
+        raise SettingsError(f"{Settings().connections_file}: no connection is called {name!r} any more")
 
 
 def connection_name(partition_key: str) -> str:
@@ -36,18 +39,16 @@ def register(instance: dg.DagsterInstance, connections: Connections) -> None:
 
 
 @dg.sensor(name="connections", default_status=dg.DefaultSensorStatus.RUNNING, minimum_interval_seconds=30)
-def connections_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+def connections_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Adds and removes partitions as the connections file changes. What was landed stays in the lake."""
-    try:
-        connections = load_connections(Settings())
-    except SettingsError as error:
-        return dg.SkipReason(str(error))
+    usable = usable_connections(Settings())
     requests = []
-    for kind, names in _by_kind(connections).items():
+    for kind, names in _by_kind(usable.connections).items():
         known = set(context.instance.get_dynamic_partitions(kind))
         if new := names - known:
             requests.append(dg.AddDynamicPartitionsRequest(kind, sorted(new)))
-        if gone := known - names:
+        # While something in the file is wrong, nobody can say whether a connection is gone or misspelt.
+        if (gone := known - names) and not usable.wrong:
             requests.append(dg.DeleteDynamicPartitionsRequest(kind, sorted(gone)))
     return dg.SensorResult(dynamic_partitions_requests=requests)
 

@@ -14,6 +14,7 @@ from pipelines.defs.upkeep import BUILD_JOB, cadence
 from pipelines.defs.upkeep.housekeeping import every_hour
 from pipelines.defs.upkeep.lateness import every_quarter_of_an_hour
 from pipelines.lib.ingest_partitions import ONLY_CHANGES
+from pipelines.settings import SettingsError
 from tests.orchestration.told_landings import day_landed, hcl, looked, perfecto, tell
 
 NOON = datetime(2026, 3, 11, 12, 20, tzinfo=UTC)
@@ -130,12 +131,19 @@ def test_a_round_that_has_not_ended_is_not_asked_for_again_and_holds_up_no_other
     assert connections(site.tick(cadence.snapshots, late, cursor)[0]) == ["acme"]
 
 
-def test_a_wrong_connections_file_is_named_and_changes_nothing(site: Site) -> None:
-    site.connect("[perfecto]\nacme = 1\n")
+def test_a_connection_with_a_mistake_holds_up_no_other(site: Site) -> None:
+    site.connect("[perfecto.acme]\ntoken = 't'\n", perfecto("beta"))
     for sensor in (cadence.snapshots, cadence.windows):
-        reason = sensor(dg.build_sensor_context(instance=site.instance))
-        assert isinstance(reason, dg.SkipReason)
-        assert "perfecto.acme is not a table" in (reason.skip_message or "")
+        requests, _ = site.tick(sensor, NOON)
+        assert requests
+        assert all(request.partition_key and "acme" not in request.partition_key for request in requests)
+
+
+def test_a_connections_file_that_cannot_be_read_fails_the_tick(site: Site) -> None:
+    site.connect("[perfecto\n")
+    for sensor in (cadence.snapshots, cadence.windows):
+        with pytest.raises(SettingsError, match="not valid TOML"):
+            sensor(dg.build_sensor_context(instance=site.instance))
 
 
 # --- days ------------------------------------------------------------------------------------------------------

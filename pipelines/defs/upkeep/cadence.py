@@ -18,7 +18,7 @@ from pipelines.orchestration import cadence, partitions
 from pipelines.orchestration.cadence import Asked, Builds
 from pipelines.orchestration.connections import register
 from pipelines.orchestration.instance import FINISHED
-from pipelines.settings import SWEPT_DAYS, Connection, Settings, SettingsError, load_connections
+from pipelines.settings import SWEPT_DAYS, Connection, Settings, usable_connections
 
 TAG = "flakehouse/cadence"
 """On every run that a sensor asked for: what of, so that it is not asked for twice."""
@@ -40,7 +40,7 @@ def _keys(kind: str) -> list[dg.AssetKey]:
 
 
 def _configured(context: dg.SensorEvaluationContext) -> Mapping[str, Connection]:
-    configured = load_connections(Settings())
+    configured = usable_connections(Settings()).connections
     register(context.instance, configured)  # a run of a partition that is not known yet is refused
     return configured.all
 
@@ -58,10 +58,7 @@ def _under_way(instance: dg.DagsterInstance) -> set[str]:
     description="One round of observations per connection, every `snapshot_every_minutes` of it.",
 )
 def snapshots(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    try:
-        connections = _configured(context)
-    except SettingsError as error:
-        return dg.SkipReason(str(error))
+    connections = _configured(context)
     now, last = utc_now(), json.loads(context.cursor or "{}")
     under_way = _under_way(context.instance)
     handled, requests = {name: slot for name, slot in last.items() if name in connections}, []
@@ -92,11 +89,7 @@ def snapshots(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipR
     " ones, once a week thirty.",
 )
 def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    settings, now = Settings(), utc_now()
-    try:
-        connections = _configured(context)
-    except SettingsError as error:
-        return dg.SkipReason(str(error))
+    connections, settings, now = _configured(context), Settings(), utc_now()
     known, asked_for = json.loads(context.cursor or "{}"), {}
     under_way, requests = _under_way(context.instance), []
     landed: Mapping[landings.Place, Mapping[date, landings.Landing]] | None = None
