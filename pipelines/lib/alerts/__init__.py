@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 QUIET = timedelta(hours=24)
@@ -34,6 +34,7 @@ class Message:
     title: str
     groups: tuple[Group, ...]
     link: str
+    others: int = 0  # of groups that are not named
 
 
 Told = Mapping[str, str]
@@ -64,6 +65,25 @@ def message(findings: Sequence[Finding], link: str) -> Message:
         groups.append(Group(heading, members[:MOST_OF_A_GROUP], max(len(members) - MOST_OF_A_GROUP, 0)))
     counted = "1 new finding" if len(findings) == 1 else f"{len(findings)} new findings"
     return Message(f"flakehouse: {counted}", tuple(groups), link)
+
+
+def fitted(
+    message: Message, size: Callable[[Group], int], *, most_of_a_group: int, most: int, most_groups: int
+) -> Message:
+    """As much of it as the receiver takes, what is largest named in part: what is not named is counted."""
+    groups, dropped = [*message.groups[:most_groups]], [*message.groups[most_groups:]]
+    sizes = [size(group) for group in groups]
+    while groups and (max(sizes) > most_of_a_group or sum(sizes) > most):
+        largest = sizes.index(max(sizes))
+        group = groups[largest]
+        if group.findings:
+            groups[largest] = replace(group, findings=group.findings[:-1], others=group.others + 1)
+            sizes[largest] = size(groups[largest])
+        else:
+            dropped.append(groups.pop(largest))
+            sizes.pop(largest)
+    others = message.others + sum(len(group.findings) + group.others for group in dropped)
+    return replace(message, groups=tuple(groups), others=others)
 
 
 def shortened(text: str, most: int) -> str:

@@ -8,43 +8,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.lib.alerts import Finding, Message, shortened
+from pipelines.lib.alerts import Finding, Group, Message, fitted, shortened
 
 _HEADER, _SECTION, _LINE, _ALL = 150, 3_000, 280, 12_000
+_SECTIONS = 47  # beside the header, what is left out, and the link
 
 
 def payload(message: Message) -> dict[str, Any]:
-    blocks: list[dict[str, Any]] = [
-        {"type": "header", "text": {"type": "plain_text", "text": shortened(message.title, _HEADER)}}
-    ]
-    room = _ALL
-    for group in message.groups:
-        lines = [f"*{_escaped(group.heading)}*", *(_line(finding) for finding in group.findings)]
-        if group.others:
-            lines.append(f"and {group.others} more")
-        text = _within(lines, min(_SECTION, room))
-        if text:
-            blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": text}})
-            room -= len(text)
-    blocks.append(
-        {"type": "context", "elements": [{"type": "mrkdwn", "text": f"<{message.link}|Open flakehouse>"}]}
+    shown = fitted(
+        message,
+        lambda group: len(_section(group)),
+        most_of_a_group=_SECTION,
+        most=_ALL,
+        most_groups=_SECTIONS,
     )
-    return {"text": message.title, "blocks": [blocks[0], *blocks[1:-1][:48], blocks[-1]]}
+    texts = [_section(group) for group in shown.groups]
+    texts += [f"and {shown.others} more of other kinds"] if shown.others else []
+    return {
+        "text": message.title,
+        "blocks": [
+            {"type": "header", "text": {"type": "plain_text", "text": shortened(message.title, _HEADER)}},
+            *({"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in texts),
+            {
+                "type": "context",
+                "elements": [{"type": "mrkdwn", "text": f"<{message.link}|Open flakehouse>"}],
+            },
+        ],
+    }
+
+
+def _section(group: Group) -> str:
+    others = [f"and {group.others} more"] if group.others else []
+    return "\n".join([f"*{_escaped(group.heading)}*", *map(_line, group.findings), *others])
 
 
 def _line(finding: Finding) -> str:
     text = _escaped(shortened(" ".join(finding.text.split()), _LINE))
     return f"• {text} <{finding.link}|look>" if finding.link else f"• {text}"
-
-
-def _within(lines: list[str], most: int) -> str:
-    """As many whole lines as there is room for: half a link would not be one."""
-    kept: list[str] = []
-    for line in lines:
-        if sum(map(len, kept)) + len(kept) + len(line) > most:
-            break
-        kept.append(line)
-    return "\n".join(kept)
 
 
 def _escaped(text: str) -> str:

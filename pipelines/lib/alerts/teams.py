@@ -8,20 +8,24 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipelines.lib.alerts import Finding, Message, shortened
+from pipelines.lib.alerts import Finding, Group, Message, fitted, shortened
 
 _LINE, _BYTES = 280, 26_000
 
 
 def payload(message: Message) -> dict[str, Any]:
-    body: list[dict[str, Any]] = [_text(message.title, weight="Bolder", size="Medium")]
-    for group in message.groups:
-        body.append(_text(_escaped(group.heading), weight="Bolder", separator=True))
-        body += [_text(_line(finding)) for finding in group.findings]
-        if group.others:
-            body.append(_text(f"and {group.others} more", isSubtle=True))
-    while len(json.dumps(body).encode()) > _BYTES:
-        body = [*body[:-2], _text("and more", isSubtle=True)]
+    shown = fitted(
+        message,
+        lambda group: len(json.dumps(_blocks(group)).encode()),
+        most_of_a_group=_BYTES,
+        most=_BYTES,
+        most_groups=len(message.groups),
+    )
+    body = [_text(message.title, weight="Bolder", size="Medium")]
+    for group in shown.groups:
+        body += _blocks(group)
+    if shown.others:
+        body.append(_text(f"and {shown.others} more of other kinds", isSubtle=True))
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -36,6 +40,12 @@ def payload(message: Message) -> dict[str, Any]:
         "content": card,
     }
     return {"type": "message", "attachments": [attachment]}
+
+
+def _blocks(group: Group) -> list[dict[str, Any]]:
+    others = [_text(f"and {group.others} more", isSubtle=True)] if group.others else []
+    heading = _text(_escaped(group.heading), weight="Bolder", separator=True)
+    return [heading, *(_text(_line(finding)) for finding in group.findings), *others]
 
 
 def _text(text: str, **style: Any) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipelines.lib.alerts import Finding, message, news, sending, slack, teams, told_after
+from pipelines.lib.alerts import Finding, mail, message, news, sending, slack, teams, told_after
 from pipelines.lib.alerts.sending import DeliveryError, deliver
+from pipelines.lib.alerts.webhook import payload as webhook_payload
 from pipelines.settings import Alert, SettingsError, parse_connections
 from tests.lib.alerts.receivers import mail_server, webhook
 
@@ -86,6 +88,11 @@ def test_slack_gets_no_more_than_it_takes(groups: int) -> None:
     assert len(json.dumps(blocks, ensure_ascii=False)) < 20_000
     assert sum(map(len, texts)) <= 12_200
     assert all(text.count("<http") == text.count("|look>") for text in texts)
+    assert sum(text.count("|look>") + left_out(text) for text in texts) == 300
+
+
+def left_out(text: str) -> int:
+    return sum(int(number) for number in re.findall(r"(?m)^and (\d+) more", text))
 
 
 def test_teams_takes_an_adaptive_card_in_an_envelope_with_its_signs_escaped() -> None:
@@ -110,7 +117,31 @@ def test_teams_takes_an_adaptive_card_in_an_envelope_with_its_signs_escaped() ->
 
 def test_teams_gets_no_more_than_28_kilobytes() -> None:
     findings = [Finding(f"{n}", f"group {n % 40}", "ü" * 1000, UI) for n in range(400)]
-    assert len(json.dumps(teams.payload(message(findings, UI))).encode()) < 28_000
+    payload = teams.payload(message(findings, UI))
+    assert len(json.dumps(payload).encode()) < 28_000
+    texts = [block["text"] for block in payload["attachments"][0]["content"]["body"]]
+    assert sum(text.count("[look](") + left_out(text) for text in texts) == 400
+
+
+@pytest.mark.parametrize("groups", [1, 40, 900])
+def test_a_mail_and_a_plain_webhook_count_what_they_do_not_name(groups: int) -> None:
+    findings = [Finding(f"{n}", f"group {n % groups}", "text", UI) for n in range(900)]
+    told = message(findings, UI)
+    mailed = mail.rendered(told, "me", ["you"], NOW).get_content()
+    assert mailed.count("- text") + left_out(mailed) == 900
+    posted = webhook_payload(told)["groups"]
+    assert sum(len(group["findings"]) + group["others"] for group in posted) == 900
+
+
+def test_a_group_that_is_too_long_is_cut_and_the_others_are_not() -> None:
+    long = [Finding(f"long/{n}", "Long", "&" * 1000, UI) for n in range(10)]
+    blocks = slack.payload(message([*long, RUN, LATE], UI))["blocks"]
+    assert [block["text"]["text"].partition("\n")[0] for block in blocks[1:-1]] == [
+        "*Long*",
+        "*Failed runs*",
+        "*Late data*",
+    ]
+    assert [left_out(block["text"]["text"]) for block in blocks[1:-1]] == [8, 0, 0]
 
 
 # --- delivered to real receivers ---------------------------------------------------------------------------------
