@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.defs.warehouse import build_state
 from pipelines.defs.warehouse.build_state import BuildState
+from pipelines.lib import lake_files
 
 
 @pytest.fixture
@@ -50,3 +51,27 @@ def test_a_table_is_unproven_from_the_start_of_its_build_until_its_tests_passed(
     state.begin(["core.b"])
     state.prove(["core.b"])
     assert state.unproven() == []
+
+
+@pytest.mark.parametrize("left", ["", '{"run": "first", "unpro'])
+def test_a_state_that_was_lost_stops_no_build_and_nothing_is_published_before_all_was_built(
+    state: BuildState, tmp_path: Path, left: str
+) -> None:
+    (tmp_path / "state.json").write_text(left)
+    state.claim("second", lambda _: False, patience_seconds=0)
+    state.begin(["core.b"])
+    state.prove(["core.b"])
+    assert state.unproven() == [build_state.LOST]
+    state.begin_all(["core.a", "core.b"])
+    state.prove(["core.a", "core.b"])
+    assert state.unproven() == []
+
+
+def test_a_state_is_on_the_disk_before_it_takes_the_place_of_the_old_one(
+    state: BuildState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+    monkeypatch.setattr(lake_files, "_sync", lambda path: done.append(path.name))
+    monkeypatch.setattr(lake_files.os, "replace", lambda *_: done.append("replaced"))
+    state.begin(["core.a"])
+    assert done == ["state.next", "replaced", tmp_path.name]

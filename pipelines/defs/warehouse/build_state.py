@@ -13,7 +13,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from pipelines.lib import lake_files
+
 POLL_SECONDS = 1.0
+LOST = "whatever was built before its state was lost: build everything"
 
 
 class BuildState:
@@ -39,6 +42,11 @@ class BuildState:
             state = self._read()
             self._write({**state, "unproven": sorted({*state["unproven"], *tables})})
 
+    def begin_all(self, tables: Collection[str]) -> None:
+        """The same of every table there is: what was not proven before is built again, or is no more."""
+        with self._lock:
+            self._write({**self._read(), "unproven": sorted(tables)})
+
     def prove(self, tables: Collection[str]) -> None:
         """These tables were rebuilt and all their tests passed."""
         with self._lock:
@@ -63,8 +71,10 @@ class BuildState:
             return json.loads(self._file.read_text())
         except FileNotFoundError:
             return {"run": None, "unproven": []}
+        except ValueError:  # a disk that lost what it was given
+            return {"run": None, "unproven": [LOST]}
 
     def _write(self, state: dict) -> None:
         aside = self._file.with_suffix(".next")
         aside.write_text(json.dumps(state))
-        aside.replace(self._file)
+        lake_files.publish(aside, self._file)

@@ -47,7 +47,7 @@ class Warehouse(dg.ConfigurableResource):
         else:
             rules = project.rules(self.as_of)
             begun = beginning.begin(project.folders, Path(project.lake), rules, anew=self.anew)
-        state.begin([*project.tables(), *(".".join(key.path) for key in DERIVED.values())])
+        state.begin_all([*project.tables(), *(".".join(key.path) for key in DERIVED.values())])
         context.log.info(str(begun))
         return begun
 
