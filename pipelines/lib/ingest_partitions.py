@@ -84,19 +84,13 @@ async def noted(
     except PartlyLanded as partly:
         results, failure = partly.landed, partly
     except Exception as error:
-        failed = IngestPartition(
-            source_name=table.source,
-            table_name=table.name,
-            table_kind=table.kind,
-            seconds=time.monotonic() - began,
-            requests=answer.facts.get("requests"),
-            retries=answer.facts.get("retries"),
-            is_complete=False,
-            # What others say may quote what came.
-            error=str(error) if isinstance(error, (SourceError, LakeError)) else type(error).__name__,
-            **common,
-        )
-        await _write(root, connection, [failed], interval_seconds, clock)
+        # What others say may quote what came.
+        common["error"] = str(error) if isinstance(error, (SourceError, LakeError)) else type(error).__name__
+        seconds = time.monotonic() - began
+        rows = [
+            _failed(each, answer.facts if each is table else {}, seconds, common) for each in table.tables
+        ]
+        await _write(root, connection, rows, interval_seconds, clock)
         raise
     common["error"] = answer.failure
     rows = [
@@ -106,6 +100,19 @@ async def noted(
     if failure:
         raise failure
     return results
+
+
+def _failed(table: Table, facts: dict[str, Any], seconds: float, common: dict[str, Any]) -> IngestPartition:
+    return IngestPartition(
+        source_name=table.source,
+        table_name=table.name,
+        table_kind=table.kind,
+        seconds=seconds,
+        requests=facts.get("requests"),
+        retries=facts.get("retries"),
+        is_complete=False,
+        **common,
+    )
 
 
 def _row(table: Table, landed: Landed, facts: dict[str, Any], common: dict[str, Any]) -> IngestPartition:

@@ -37,7 +37,7 @@ def newest_of_days(lake: str | Path, since: date, until: datetime) -> dict[Place
         lake,
         since,
         """select source_name, table_name, connection, cast(day as date), max(started_at),
-                  coalesce(arg_max(is_due_again, started_at), false)
+                  arg_max(coalesce(is_due_again, false), started_at)
            from landings where table_kind = 'window' and error is null and note is distinct from $only_changes
                and started_at <= $until
            group by all""",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pipelines.lib import landings
@@ -29,7 +29,8 @@ class Late:
 
     connection: str
     known_until: datetime | None
-    error: str | None  # of the last attempt, if that failed
+    failed_at: datetime | None = None  # the last attempt to know more, if there was one
+    error: str | None = None
 
     @property
     def key(self) -> str:
@@ -38,8 +39,11 @@ class Late:
 
     def __str__(self) -> str:
         since = f"nothing is known after {_shown(self.known_until)}" if self.known_until else "was never read"
-        if self.error:
-            return f"{self.connection}: {since}; the last attempt failed: {self.error}. `flakehouse doctor` asks it now"
+        if self.failed_at:
+            return (
+                f"{self.connection}: {since}; the last attempt, {_shown(self.failed_at)}, failed: {self.error}. "
+                "`flakehouse doctor` asks it now"
+            )
         return (
             f"{self.connection}: {since}, and nobody asked. Is the daemon running, is the sensor on, "
             "is the queue of runs long? `flakehouse ingest` and `flakehouse snapshot` read it by hand"
@@ -84,31 +88,80 @@ class Gone:
         )
 
 
+@dataclass(frozen=True)
+class AllGone:
+    """Everything that a connection's rounds listed, at once: the lab is hardly empty, but no longer shown to us."""
+
+    connection: str
+    things: str
+    count: int
+    last_seen: datetime
+
+    @property
+    def key(self) -> str:
+        return f"{self.connection} all {self.last_seen}"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.connection}: all {self.count} {self.things} vanished after {_shown(self.last_seen)}, rounds since "
+            "list none. Check the rights of the connection's token, then ask whoever keeps the lab"
+        )
+
+
+Found = Late | Gap | Gone | AllGone
+
+
 def late(lake: str | Path, table: Table, read_every: Mapping[str, timedelta], now: datetime) -> list[Late]:
     """Connections of which the table is late; `read_every`: how often each one's days are read."""
+    known = _known(lake, table, now.date() - KNOWN_FOR)
+    if any(name not in known or known[name].until is None for name in read_every):
+        known = _known(lake, table, date.min)  # whatever lasts long stays the same finding
+    found = []
+    for connection, every in read_every.items():
+        it = known.get(connection, _Known())
+        if landings.NOBODY_ASKED in it.note:
+            continue
+        interval = every if table.kind == "window" else timedelta(seconds=it.interval_seconds)
+        if it.until is None or now - it.until > max(ROUNDS_LATE * interval, LEAST_LATE):
+            found.append(Late(connection, it.until, it.failed_at, it.error))
+    return found
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the landings of a connection's table since some day tell of it."""
+
+    until: datetime | None = None
+    failed_at: datetime | None = None
+    error: str | None = None
+    interval_seconds: int = 0
+    note: str = ""
+
+
+def _known(lake: str | Path, table: Table, since: date) -> dict[str, _Known]:
+    # Of a failed attempt that could have told no more than is known, nothing is to be said. Those that could have are
+    # all later than what is known, and `arg_max` passes over those without an error.
     rows = landings.rows(
         lake,
-        now.date() - KNOWN_FOR,
+        since,
         """select connection,
-                  max(least(started_at, coalesce(cast(day as date) + 1, started_at)::timestamptz))
-                      filter (error is null and note is distinct from $only_changes),
-                  arg_max(error, started_at),
+                  known_until,
+                  max(started_at) filter (error is not null and tells_more),
+                  arg_max(error, started_at) filter (tells_more),
                   arg_max(coalesce(_interval_seconds, 0), started_at),
                   arg_max(coalesce(note, ''), started_at)
-           from landings where source_name = $source and table_name = $table
+           from (
+               select *, known_until is null or until > known_until as tells_more
+               from (
+                   select *, max(until) filter (error is null and note is distinct from $only_changes)
+                                 over (partition by connection) as known_until
+                   from (
+                       select *, least(started_at, coalesce(cast(day as date) + 1, started_at)::timestamptz) as until
+                       from landings where source_name = $source and table_name = $table)))
            group by all""",
         {"source": table.source, "table": table.name, "only_changes": ONLY_CHANGES},
     )
-    known = {row[0]: row[1:] for row in rows}
-    found = []
-    for connection, every in read_every.items():
-        until, error, seconds, note = known.get(connection, (None, None, 0, ""))
-        if landings.NOBODY_ASKED in note:
-            continue
-        interval = every if table.kind == "window" else timedelta(seconds=seconds)
-        if until is None or now - until > max(ROUNDS_LATE * interval, LEAST_LATE):
-            found.append(Late(connection, until, error))
-    return found
+    return {connection: _Known(*facts) for connection, *facts in rows}
 
 
 def gaps(lake: str | Path, table: Table, now: datetime) -> list[Gap]:
@@ -128,28 +181,41 @@ def gaps(lake: str | Path, table: Table, now: datetime) -> list[Gap]:
     return [Gap(*row) for row in rows]
 
 
-def gone(lake: str | Path, table: Table) -> list[Gone]:
-    """What the newest rounds of a connection list no longer, by the table's key."""
-    folder = Path(lake, table.source, table.name)
-    newest = max(
-        (day.name for day in folder.glob("connection=*/dt=*") if any(day.glob("*.parquet"))), default=""
+def gone(lake: str | Path, table: Table, now: datetime) -> list[Gone | AllGone]:
+    """What the newest round of a connection lists no longer, by the table's key.
+
+    A round that lists nothing leaves no file in the table, so our own runs say when it was made. One that is not
+    complete, or of which nothing could be kept, does not tell what is gone.
+    """
+    since = (now - KNOWN_FOR).date()
+    rounds = landings.rows(
+        lake,
+        since,
+        """select connection, max(started_at) from landings
+           where source_name = $source and table_name = $table and error is null and is_complete
+               and ("rows" > 0 or coalesce(rejected, 0) = 0)
+           group by all order by all""",
+        {"source": table.source, "table": table.name},
     )
-    if newest <= "dt=1970-01-01":
-        return []
-    since = datetime.fromisoformat(newest.removeprefix("dt=")).replace(tzinfo=UTC) - KNOWN_FOR
     query = f"""
-        with seen as (
-            select connection, "{table.key[0]}" as name, max(_fetched_at) as last_seen
-            from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)
-            group by all
-        )
-        select connection, name, last_seen from (
-            select *, max(last_seen) over (partition by connection) as newest from seen)
-        where newest - last_seen > to_seconds($gone)
-        order by all"""  # noqa: S608  a contract's own name
-    return [
-        Gone(*row) for row in landings.read(folder, since.date(), query, {"gone": GONE_AFTER.total_seconds()})
-    ]
+        select connection, "{table.key[0]}", max(_fetched_at)
+        from read_parquet($files, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)
+        group by all order by all"""  # noqa: S608  a contract's own name
+    seen: dict[str, dict[str, datetime]] = {}
+    for connection, name, last_seen in landings.read(Path(lake, table.source, table.name), since, query):
+        seen.setdefault(connection, {})[name] = last_seen
+    found: list[Gone | AllGone] = []
+    for connection, newest in rounds:
+        listed = seen.get(connection, {})
+        missing = {name: at for name, at in listed.items() if newest - at > GONE_AFTER}
+        if len(missing) == len(listed) > 1:
+            last = max(missing.values())
+            singly = {name: at for name, at in missing.items() if last - at > GONE_AFTER}
+            if len(missing) - len(singly) > 1:
+                found.append(AllGone(connection, table.name, len(missing) - len(singly), last))
+                missing = singly
+        found += [Gone(connection, name, at) for name, at in missing.items()]
+    return found
 
 
 def _shown(moment: datetime) -> str:

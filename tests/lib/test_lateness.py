@@ -57,7 +57,41 @@ def test_what_tells_nothing_of_now_makes_nothing_fresher(tmp_path: Path, day: da
     tell(tmp_path, "acme", day_landed(*REPORTING, day, ago(minutes=5), **facts))
     (line,) = late(tmp_path)
     assert line.startswith("acme: nothing is known after 2026-03-11 03:00 UTC")
-    assert ("the last attempt failed: acme: 503. `flakehouse doctor`" in line) is ("error" in facts)
+    said = "the last attempt, 2026-03-11 11:55 UTC, failed: acme: 503. `flakehouse doctor` asks it now"
+    assert (said in line) is ("error" in facts)
+
+
+def test_a_failure_before_the_last_success_is_not_why_nothing_is_known_since(tmp_path: Path) -> None:
+    tell(tmp_path, "acme", day_landed(*REPORTING, ago(days=3).date(), ago(days=3), error="503"))
+    tell(tmp_path, "acme", day_landed(*REPORTING, NOW.date(), ago(hours=5)))
+    tell(tmp_path, "acme", day_landed(*REPORTING, ago(days=1).date(), ago(hours=4), error="503"))
+    (line,) = late(tmp_path)
+    assert line.startswith(
+        "acme: nothing is known after 2026-03-11 07:00 UTC, and nobody asked. Is the daemon"
+    )
+
+
+def test_a_day_that_fails_is_named_although_older_days_were_read_since(tmp_path: Path) -> None:
+    tell(tmp_path, "acme", day_landed(*REPORTING, NOW.date(), ago(hours=5)))
+    tell(tmp_path, "acme", day_landed(*REPORTING, NOW.date(), ago(hours=2), error="502"))
+    tell(tmp_path, "acme", day_landed(*REPORTING, NOW.date(), ago(hours=1), error="503"))
+    tell(tmp_path, "acme", day_landed(*REPORTING, NOW.date(), ago(minutes=59), note=ONLY_CHANGES))
+    tell(tmp_path, "acme", day_landed(*REPORTING, date(2026, 3, 1), ago(minutes=58)))
+    (line,) = late(tmp_path)
+    assert "the last attempt, 2026-03-11 11:00 UTC, failed: 503." in line
+
+
+def test_what_has_failed_for_weeks_is_still_the_same_finding(tmp_path: Path) -> None:
+    failed_since = ago(days=5)
+    tell(tmp_path, "acme", day_landed(*REPORTING, failed_since.date(), failed_since))
+    for days in (0, 20):
+        at = NOW + timedelta(days=days)
+        tell(tmp_path, "acme", day_landed(*REPORTING, at.date(), at - timedelta(hours=1), error="acme: 503"))
+        (finding,) = lateness.late(tmp_path, TEST_EXECUTIONS, {"acme": HOURLY}, at)
+        assert finding.key == f"acme {failed_since}"
+        assert str(finding).startswith(
+            "acme: nothing is known after 2026-03-06 12:00 UTC; the last attempt, "
+        )
 
 
 def test_yesterday_read_after_midnight_is_known_until_midnight_only(tmp_path: Path) -> None:
@@ -94,24 +128,77 @@ def test_a_gap_is_a_time_of_more_than_two_intervals_between_rounds_that_were_mad
     ]
 
 
+def listed(lake: Path, connection: str = "acme", **minutes_ago: float) -> None:
+    """Devices, and how long ago a round last listed each."""
+    for device, minutes in minutes_ago.items():
+        at = ago(minutes=minutes)
+        folder = lake / "perfecto_lab" / "devices" / f"connection={connection}" / f"dt={at.date()}"
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {DEVICES.key[0]: device, "_fetched_at": at}
+        pq.write_table(pa.Table.from_pylist([record], DEVICES.schema), folder / f"{device}.parquet")
+
+
+def gone(lake: Path) -> list[str]:
+    return [str(thing) for thing in lateness.gone(lake, DEVICES, NOW)]
+
+
 def test_a_device_that_no_round_lists_for_an_hour_has_vanished_and_a_weeks_old_one_is_no_news(
     tmp_path: Path,
 ) -> None:
-    seen = {"a": 0, "b": 50, "c": 70, "d": 60 * 24 * 6, "e": 60 * 24 * 8}
-    by_day: dict[date, list[dict]] = {}
-    for device, minutes in seen.items():
-        at = ago(minutes=minutes)
-        by_day.setdefault(at.date(), []).append({DEVICES.key[0]: device, "_fetched_at": at})
-    for day, records in by_day.items():
-        file = tmp_path / "perfecto_lab" / "devices" / "connection=acme" / f"dt={day}" / "1.parquet"
-        file.parent.mkdir(parents=True)
-        pq.write_table(pa.Table.from_pylist(records, DEVICES.schema), file)
-    lines = [str(thing) for thing in lateness.gone(tmp_path, DEVICES)]
+    listed(tmp_path, a=0, b=50, c=70, d=60 * 24 * 6, e=60 * 24 * 8)
+    tell(tmp_path, "acme", looked(*ROUNDS, NOW))
+    lines = gone(tmp_path)
     assert [line.partition(" was")[0] for line in lines] == ["acme: c", "acme: d"]
     assert "was last listed at 2026-03-11 10:50 UTC. Ask whoever keeps the lab" in lines[0]
 
 
+def test_a_lab_that_vanishes_as_a_whole_is_one_finding_and_stays_the_same_one(tmp_path: Path) -> None:
+    listed(tmp_path, "acme", a=90, b=90, c=89, d=60 * 24)
+    listed(tmp_path, "beta", a=1, b=1)
+    tell(tmp_path, "beta", looked(*ROUNDS, ago(minutes=1)))
+    keys = set()
+    for minutes in (25, 5):
+        tell(tmp_path, "acme", looked(*ROUNDS, ago(minutes=minutes), rows=0))
+        found = lateness.gone(tmp_path, DEVICES, NOW)
+        keys.add(tuple(finding.key for finding in found))
+        assert [str(finding).partition(" UTC")[0] for finding in found] == [
+            "acme: all 3 devices vanished after 2026-03-11 10:31",
+            "acme: d was last listed at 2026-03-10 12:00",
+        ]
+    assert len(keys) == 1
+    assert "Check the rights of the connection's token" in gone(tmp_path)[0]
+
+
+def test_the_only_device_of_a_lab_is_named(tmp_path: Path) -> None:
+    listed(tmp_path, a=90)
+    tell(tmp_path, "acme", looked(*ROUNDS, NOW, rows=0))
+    assert [line.partition(" was")[0] for line in gone(tmp_path)] == ["acme: a"]
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"error": "503"},
+        {"is_complete": False},
+        {"rejected": 2},
+    ],
+    ids=["failed", "told a part", "kept nothing"],
+)
+def test_a_round_that_tells_nothing_of_what_is_gone_is_no_reason_to_miss_it(
+    tmp_path: Path, facts: dict
+) -> None:
+    listed(tmp_path, a=90, b=90)
+    tell(tmp_path, "acme", looked(*ROUNDS, ago(minutes=90)), looked(*ROUNDS, NOW, **{"rows": 0, **facts}))
+    assert gone(tmp_path) == []
+
+
+def test_a_round_of_which_a_record_was_refused_still_tells_what_is_gone(tmp_path: Path) -> None:
+    listed(tmp_path, a=0, b=90)
+    tell(tmp_path, "acme", looked(*ROUNDS, NOW, rows=1, rejected=1))
+    assert [line.partition(" was")[0] for line in gone(tmp_path)] == ["acme: b"]
+
+
 def test_of_an_empty_lake_nothing_is_told_but_that_it_was_never_read(tmp_path: Path) -> None:
     assert lateness.gaps(tmp_path, DEVICES, NOW) == []
-    assert lateness.gone(tmp_path, DEVICES) == []
+    assert gone(tmp_path) == []
     assert len(late(tmp_path)) == 1

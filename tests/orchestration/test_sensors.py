@@ -247,9 +247,11 @@ def test_what_came_along_with_another_day_does_not_count_as_reading_that_day(sit
 def test_a_day_that_the_source_was_preparing_is_due_at_the_next_hour(site: Site) -> None:
     site.connect(perfecto("acme"))
     landed_days(site, "acme", NOON, range(31), BOTH)
-    landed_days(site, "acme", NOON, range(20, 21), BOTH[:1], is_due_again=True)
-    assert days(site.tick(cadence.windows, NOON)[0]) == []
+    landed_days(site, "acme", NOON + timedelta(minutes=1), range(20, 21), BOTH[:1], is_due_again=True)
+    assert days(site.tick(cadence.windows, NOON + timedelta(minutes=2))[0]) == []
     assert ("acme", "2026-02-19") in days(site.tick(cadence.windows, NOON + HOUR)[0])
+    landed_days(site, "acme", NOON + timedelta(minutes=9), range(20, 21), BOTH[:1], is_due_again=None)
+    assert ("acme", "2026-02-19") not in days(site.tick(cadence.windows, NOON + HOUR)[0])
 
 
 def test_a_new_day_is_asked_for_at_its_first_moment_along_with_the_one_that_leaves_the_look_back(

@@ -117,6 +117,23 @@ def test_a_landing_that_the_source_failed_says_why_without_the_token(lab: Lab, t
     assert "canary" not in everything_written(tmp_path)
 
 
+def test_of_a_failed_landing_every_table_of_it_says_why_and_its_requests_are_counted_once(
+    lab: Lab, tmp_path: Path
+) -> None:
+    with pytest.raises(NotAuthorised) as refusal:
+        land_the_day(connection_to(lab, "acme", token="eyJ-canary"), tmp_path)
+
+    rows = landings(tmp_path)
+    assert [(row["table_name"], row["requests"], row["retries"]) for row in rows] == [
+        ("platforms", None, None),
+        ("test_executions", 1, 0),
+    ]
+    assert {(row["error"], row["is_complete"], row["day"], row["rows"]) for row in rows} == {
+        (str(refusal.value), False, "2026-03-02", None)
+    }
+    assert len({row["seconds"] for row in rows}) == 1
+
+
 def test_the_rows_lie_in_the_day_in_which_the_landing_was_made(lab: Lab, tmp_path: Path) -> None:
     land_the_day(connection_to(lab, "acme"), tmp_path)
 

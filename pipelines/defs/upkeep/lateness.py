@@ -15,9 +15,9 @@ from pipelines.defs.upkeep.cadence import TAG
 from pipelines.lib import lateness
 from pipelines.lib.clock import utc_now
 from pipelines.lib.contract import Table
-from pipelines.lib.lateness import Gap, Gone, Late
+from pipelines.lib.lateness import Found
 from pipelines.orchestration.instance import note_worker
-from pipelines.settings import Settings, load_connections
+from pipelines.settings import Settings, usable_connections
 
 KEY = dg.AssetKey(["lake", "lateness"])
 LISTINGS = {("perfecto_lab", "devices"), ("hcl_test_server", "agents")}
@@ -61,7 +61,7 @@ def late_and_missing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     """
     note_worker(context.instance, context.run)
     settings, now = Settings(), utc_now()
-    connections = load_connections(settings).all
+    connections = usable_connections(settings).connections.all
     results = []
     for kind, table in _TABLES:
         names = {
@@ -71,11 +71,11 @@ def late_and_missing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         }
         for check in _checks_of(table):
             if check == "fresh":
-                findings: Sequence[Late | Gap | Gone] = lateness.late(settings.lake, table, names, now)
+                findings: Sequence[Found] = lateness.late(settings.lake, table, names, now)
             elif check == "no_gaps":
                 findings = lateness.gaps(settings.lake, table, now)
             else:
-                findings = lateness.gone(settings.lake, table)
+                findings = lateness.gone(settings.lake, table, now)
             found = [finding for finding in findings if finding.connection in names]
             results.append(_result(table, check, found, settings.ui_url, now))
     said = {
@@ -87,7 +87,7 @@ def late_and_missing(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 
 
 def _result(
-    table: Table, check: str, found: Sequence[Late | Gap | Gone], ui_url: str, now: datetime
+    table: Table, check: str, found: Sequence[Found], ui_url: str, now: datetime
 ) -> dg.AssetCheckResult:
     findings = {finding.key: str(finding) for finding in found}
     lines = list(findings.values())
