@@ -43,8 +43,12 @@ concurrency:
     granularity: run   # a run waits in the queue, and holds no place in which another's next step would go
     default_limit: 1   # the one pool is `warehouse`: builds and housekeeping go one by one
   runs:
-    max_concurrent_runs: 4
+    # Three days, a build or housekeeping, the report and the checks of lateness leave one at least to rounds, which
+    # cannot be made up for.
+    max_concurrent_runs: 7
     tag_concurrency_limits:
+      - key: dagster/partition/connection   # days have it, rounds have not
+        limit: 3
       # One day of a connection at a time, whatever is waiting: its rate limits are kept within one process.
       - key: dagster/partition/connection
         value: {applyLimitPerUniqueValue: true}
