@@ -1,7 +1,7 @@
 """`deploy/` as it stands, on this machine: PostgreSQL of Debian, and the units of systemd as processes.
 
-A unit is started by the command, with the variables and after the pauses that its file says, and started again
-whenever it ends, as systemd would. Only paths and ports are this test's own.
+A unit is started by the command, with the variables and the rights on new files that its file says, and started again
+after the pause that it says whenever it ends, as systemd would. Only paths, ports and the user are this test's own.
 """
 
 from __future__ import annotations
@@ -112,6 +112,7 @@ class Unit:
     command: list[str]
     environment: Mapping[str, str]
     restart_seconds: float
+    umask: int
     log: Path
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
@@ -148,6 +149,7 @@ class Unit:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                umask=self.umask,
             )
         self.starts += 1
 
@@ -281,7 +283,8 @@ def _unit(part: str, environment: Mapping[str, str], own: Mapping[str, str], fol
     program, *arguments = shlex.split(service["ExecStart"])
     command = [str(Path(sys.executable).with_name(Path(program).name))]
     command += [own.get(argument, argument) for argument in arguments]
-    return Unit(part, command, environment, float(service["RestartSec"]), folder / f"{part}.log")
+    restart_seconds, umask = float(service["RestartSec"]), int(service["UMask"], 8)
+    return Unit(part, command, environment, restart_seconds, umask, folder / f"{part}.log")
 
 
 def until(is_so: Callable[[], bool], what: str, seconds: float = _SECONDS_TO_START) -> None:

@@ -78,6 +78,19 @@ def test_what_comes_is_read_built_published_and_reported_without_a_hand(
     )
 
 
+def test_what_is_published_can_be_read_by_the_group_and_by_nobody_else(deployment: Deployment) -> None:
+    home = deployment.home
+    files = [
+        home / "warehouse" / "flakehouse.duckdb",
+        *(home / "marts").resolve().rglob("*.parquet"),
+        *(home / "reports").glob("*.html"),
+    ]
+    assert len(files) > 10
+    assert {oct(file.stat().st_mode & 0o777) for file in files} == {"0o640"}
+    folders = {folder for file in files for folder in file.parents if folder.is_relative_to(home)} - {home}
+    assert {oct(folder.stat().st_mode & 0o777) for folder in folders} == {"0o750"}
+
+
 def is_read(lake: Path) -> bool:
     now = datetime.now(UTC)
     known = landings.newest_of_days(lake, now.date() - timedelta(days=LAB_DAYS), now)
