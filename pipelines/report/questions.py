@@ -67,7 +67,7 @@ FRESHNESS = Question(
         connection,
         source_name as source,
         max(date) as last_read_on,
-        arg_max(lag_seconds, date) / 3600 as lag_hours,
+        max(lag_seconds) filter (where date = (select max(date) from marts.pipeline_health_daily)) / 3600 as lag_hours,
         sum(rows)::bigint as rows,
         sum(rejected)::bigint as rejected,
         sum(failed_landings)::bigint as failed
