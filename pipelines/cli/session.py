@@ -78,8 +78,7 @@ def session(command: str) -> Iterator[Session]:
     """CommandError where the home cannot be written."""
     settings, out = Settings(), terminal.console()
     try:
-        folder = instance.folder(settings.home)
-        with terminal.noise_to(folder / "logs", command) as log:
+        with terminal.noise_to(instance.logs(settings.home), command) as log:
             storage = instance.of(settings.home)
             instance.fail_orphans(storage, utc_now())
             yield Session(settings, out, log, storage)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -66,9 +67,29 @@ def housekeep(
                         _compact(partition, table, folder, kept, is_over=age > 0)
                     if keep_raw_days is not None and age > keep_raw_days:
                         _forget_records(partition, table, folder, kept)
-                except (LakeError, OSError) as error:
+                except LakeError as error:
                     kept.problems.append(str(error))
+                except (OSError, duckdb.Error, pa.ArrowException) as error:
+                    kept.problems.append(_told(error, partition, table))
     return kept
+
+
+def _told(error: Exception, partition: Partition, table: Table) -> str:
+    """One line that names the file. What reads Parquet often does not, so the day's files are read to find it."""
+    if isinstance(error, OSError) and error.filename:
+        return str(error)
+    for member, _, _ in _members(partition, table):
+        for file in _files(member):
+            try:
+                with pq.ParquetFile(file) as held:
+                    for _ in held.iter_batches(_BATCH_ROWS):
+                        pass
+            except (OSError, pa.ArrowException) as damage:
+                return (
+                    f"{file} cannot be read ({' '.join(str(damage).split())});"
+                    " move it out of the lake, and ingest its day again where the source still tells of it"
+                )
+    return f"{partition.folder}: {' '.join(str(error).split())}; left as it was"
 
 
 def _places(root: Path, table: Table) -> list[Partition]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -73,6 +72,11 @@ def folder(home: Path) -> Path:
     return path
 
 
+def logs(home: Path) -> Path:
+    """Where commands write what Dagster and dbt print."""
+    return folder(home) / "logs"
+
+
 def of(home: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(folder(home)))
 
@@ -130,48 +134,6 @@ def _never_noted(record: dg.RunRecord, now: datetime) -> bool:
         and not {PROCESS_TAG, WORKER_TAG} & set(run.tags)
         and now.timestamp() - (record.start_time or now.timestamp()) > NOTED_WITHIN.total_seconds()
     )
-
-
-MOST_FORGOTTEN = 1_000
-"""Runs at a time: nearly a day's, so that housekeeping of every hour catches up with a year in two days."""
-
-
-def forget_runs(
-    instance: dg.DagsterInstance, before: datetime, cadence_tag: str, jobs: Collection[str]
-) -> int:
-    """Deletes runs that ended and are from before then: those that sensors asked for (`cadence_tag`), and of `jobs`.
-
-    The newest good one of each thing stays: by it Dagster's pages know that a day was read. So does what a person
-    asked for. Returns their number.
-    """
-    ended = dg.RunsFilter(statuses=list(FINISHED), created_before=before)
-    forgotten, cursor = 0, None
-    while forgotten < MOST_FORGOTTEN:
-        page = instance.get_runs(filters=ended, cursor=cursor, limit=MOST_FORGOTTEN, ascending=True)
-        for run in page:
-            if _is_of_no_more_use(instance, run, cadence_tag, jobs):
-                instance.delete_run(run.run_id)
-                instance.compute_log_manager.delete_logs(prefix=[run.run_id])
-                forgotten += 1
-            else:
-                cursor = run.run_id
-        if len(page) < MOST_FORGOTTEN:
-            break
-    return forgotten
-
-
-def _is_of_no_more_use(
-    instance: dg.DagsterInstance, run: dg.DagsterRun, cadence_tag: str, jobs: Collection[str]
-) -> bool:
-    what = run.tags.get(cadence_tag)
-    if what:
-        alike = dg.RunsFilter(tags={cadence_tag: what}, statuses=[dg.DagsterRunStatus.SUCCESS])
-    elif run.job_name in jobs:
-        alike = dg.RunsFilter(job_name=run.job_name, statuses=[dg.DagsterRunStatus.SUCCESS])
-    else:
-        return False
-    newest = instance.get_runs(filters=alike, limit=1)
-    return not newest or newest[0].run_id != run.run_id
 
 
 def _this_process() -> str:

@@ -7,6 +7,7 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -136,6 +137,59 @@ def test_what_somebody_put_into_a_day_is_named_and_not_thrown_away(tmp_path: Pat
     assert notes.exists()
     assert files(tmp_path) == {"2026-03-08": 1, "2026-03-09": 2}
     assert len(seen(tmp_path)) == 12
+
+
+def damage(file: Path, how: str) -> None:
+    content = file.read_bytes()
+    end = len(content)
+    file.write_bytes(
+        {
+            "empty": b"",
+            "cut short": content[: end // 2],
+            "overwritten": content[:4] + bytes(end // 3) + content[4 + end // 3 :],
+            "another footer": content[:-200] + b"\1" * 150 + content[-50:],
+        }[how]
+    )
+
+
+@pytest.mark.parametrize("how", ["empty", "cut short", "overwritten", "another footer"])
+def test_a_damaged_file_is_named_and_keeps_nothing_else_from_being_tidied(tmp_path: Path, how: str) -> None:
+    for days in range(1, 4):
+        rounds(tmp_path, TODAY - timedelta(days=days), 2)
+        land(tmp_path, answer_of([test("a")]), day=TODAY.date() - timedelta(days=days))
+    damaged = min(tmp_path.glob("made_up/looks/connection=lab/dt=2026-03-08/*.parquet"))
+    damage(damaged, how)
+    other = tmp_path / "perfecto_reporting/test_executions/connection=acme/dt=2026-03-07/data.parquet"
+    damage(other, how)
+    kept = housekeep(tmp_path, [LOOKS, TEST_EXECUTIONS], TODAY, keep_raw_days=0)
+    assert sorted(problem.partition(" ")[0] for problem in kept.problems) == sorted(
+        map(str, (damaged, other))
+    )
+    for problem in kept.problems:
+        assert "move it out of the lake" in problem
+        assert "\n" not in problem
+    assert files(tmp_path) == {"2026-03-07": 1, "2026-03-08": 2, "2026-03-09": 1}
+    assert kept.compacted == 2
+    tests = [
+        pq.read_table(file)["_raw"].null_count
+        for file in sorted(tmp_path.glob("perfecto_reporting/test_executions/connection=acme/dt=*/*"))
+        if file != other
+    ]
+    assert tests == [1, 1]
+
+
+def test_what_is_no_damaged_file_is_told_with_its_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds(tmp_path, YESTERDAY, 2)
+
+    def refuse(*_: object) -> None:
+        raise duckdb.OutOfMemoryException("Out of Memory Error:\n  failed to allocate")
+
+    monkeypatch.setattr(housekeeping, "_write_in_one", refuse)
+    (problem,) = housekeep(tmp_path, [LOOKS], TODAY).problems
+    folder = tmp_path / "made_up/looks/connection=lab/dt=2026-03-09"
+    assert problem == f"{folder}: Out of Memory Error: failed to allocate; left as it was"
 
 
 def test_where_folders_cannot_be_exchanged_the_rounds_stay_and_it_is_said(

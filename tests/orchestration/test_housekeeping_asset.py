@@ -15,6 +15,8 @@ from pipelines.defs.warehouse import build_state
 from pipelines.defs.warehouse.build_state import BuildState
 from pipelines.defs.warehouse.folders import Folders
 from pipelines.lib import landings
+from pipelines.lib.lake_files import LakeError
+from pipelines.orchestration.instance import logs
 from tests.orchestration.told_landings import day_landed, tell
 
 NOW = datetime.now(UTC)
@@ -112,3 +114,45 @@ def test_a_day_that_could_not_be_tidied_fails_the_run_with_its_name(
     (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert f"dt={day}: mine is not ours" in failure.user_failure_data.description
     assert (files(home), told(home)) == (3, 4)
+
+
+def test_a_lake_that_cannot_be_tidied_leaves_no_history_behind(
+    home: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.job(name="check_lateness")
+    def check() -> None: ...
+
+    def refuse(*_: object, **__: object) -> None:
+        raise LakeError("raw: no space left")
+
+    for _ in range(2):
+        check.execute_in_process(instance=instance)
+    monkeypatch.setattr(upkeep, "housekeep", refuse)
+    monkeypatch.setattr(upkeep, "utc_now", lambda: NOW + timedelta(days=40))
+    result = dg.materialize([housekeeping], instance=instance, raise_on_error=False)
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "no space left" in str(failure.error)
+    assert len(instance.get_runs(dg.RunsFilter(job_name="check_lateness"))) == 1
+
+
+def test_old_evaluations_of_checks_and_logs_of_commands_go_too(
+    home: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @dg.asset(check_specs=[dg.AssetCheckSpec("sound", asset="table")])
+    def table() -> dg.MaterializeResult:
+        return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="sound", passed=True)])
+
+    for _ in range(3):
+        dg.materialize([table], instance=instance)
+    log = logs(home) / "ingest-1.log"
+    log.parent.mkdir()
+    log.touch()
+    for days, gone in ((29, 0), (31, 1)):
+        monkeypatch.setattr(upkeep, "utc_now", lambda days=days: NOW + timedelta(days=days))
+        result = dg.materialize([housekeeping], instance=instance)
+        (event,) = result.get_asset_materialization_events()
+        metadata = event.materialization.metadata
+        assert (metadata["checks_forgotten"].value, metadata["command_logs_removed"].value) == (
+            2 * gone,
+            gone,
+        )

@@ -82,27 +82,3 @@ def test_a_run_that_reads_or_builds_says_which_process_executes_it(
     tags = storage.get_run_by_id(result.run_id).tags
     assert tags[instance.WORKER_TAG] == instance.process_tags()[instance.PROCESS_TAG]
     assert not instance.is_over(storage.get_run_by_id(run_of(storage, tags[instance.WORKER_TAG])))
-
-
-def test_old_runs_are_forgotten_but_for_the_newest_good_one_of_each_thing_and_what_a_person_asked_for(
-    storage: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(instance, "MOST_FORGOTTEN", 3)  # more pages than one
-
-    def ran(status: str, name: str = "nothing", **tags: str) -> str:
-        @dg.job(name=name)
-        def nothing() -> None: ...
-
-        return storage.create_run_for_job(nothing, status=dg.DagsterRunStatus[status], tags=tags).run_id
-
-    by_hand = ran("SUCCESS")
-    old = [ran("SUCCESS", cadence="day 1"), ran("FAILURE", cadence="day 1"), ran("SUCCESS", "tidy")]
-    kept = [ran("SUCCESS", cadence="day 1"), ran("SUCCESS", cadence="day 2"), ran("SUCCESS", "tidy")]
-    failed_since = [ran("FAILURE", cadence="day 2"), ran("CANCELED", "tidy")]
-    under_way = ran("STARTED", cadence="day 2")
-    now = datetime.now(UTC)
-    assert instance.forget_runs(storage, now - timedelta(minutes=5), "cadence", ["tidy"]) == 0
-    assert instance.forget_runs(storage, now + timedelta(minutes=5), "cadence", ["tidy"]) == 3
-    assert instance.forget_runs(storage, now + timedelta(minutes=5), "cadence", ["tidy"]) == 2
-    assert {run.run_id for run in storage.get_runs()} == {by_hand, *kept, under_way}
-    assert not {*old, *failed_since} & {run.run_id for run in storage.get_runs()}

@@ -211,3 +211,36 @@ def test_a_file_that_is_written_again_with_the_same_size_is_another_one(builds: 
     before = file.stat()
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert builds.begin().touched_days == march(5)
+
+
+def test_a_build_keeps_of_earlier_ones_artefacts_the_newest_that_failed_and_what_parsing_needs(
+    builds: Builds,
+) -> None:
+    dbt = builds.folders.dbt_target
+    for age, (name, results) in enumerate(
+        [
+            ("up_to-4-1", '{"results": [{"status": "pass"}, {"status": "success"}]}'),
+            ("up_to-3-1", '{"results": [{"status": "pass"}, {"status": "fail"}]}'),
+            ("after-2-2", '{"results": [{"status": "pass"}, {"status": "error"}]}'),
+            ("up_to-2-1", '{"results": []}'),
+            ("killed-1-1", None),
+        ]
+    ):
+        (dbt / name / "compiled").mkdir(parents=True)
+        if results:
+            (dbt / name / "run_results.json").write_text(results)
+        os.utime(dbt / name, (10_000 - age, 10_000 - age))
+    (dbt / "partial_parse.msgpack").touch()
+    builds.begin()
+    assert {entry.name for entry in dbt.iterdir()} == {"up_to-3-1", "partial_parse.msgpack"}
+    (dbt / "after-5-1").mkdir()
+    beginning.begin_on_spark(builds.folders)
+    assert {entry.name for entry in dbt.iterdir()} == {"after-5-1", "partial_parse.msgpack"}
+
+
+def test_what_a_killed_build_had_put_aside_is_in_no_ones_way(builds: Builds) -> None:
+    spilled = builds.folders.build / f"{builds.folders.build_database.name}.tmp"
+    spilled.mkdir(parents=True)
+    (spilled / "duckdb_temp_storage.tmp").touch()
+    builds.begin()
+    assert not spilled.exists()

@@ -12,7 +12,8 @@ from pipelines.defs.warehouse.folders import Folders
 from pipelines.lib.clock import utc_now
 from pipelines.lib.housekeeping import housekeep
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS
-from pipelines.orchestration.instance import forget_runs, is_run_over, note_worker
+from pipelines.orchestration.history import forget_checks, forget_logs, forget_runs
+from pipelines.orchestration.instance import is_run_over, logs, note_worker
 from pipelines.settings import Settings
 
 JOBS = ("housekeeping", "check_lateness")
@@ -31,14 +32,19 @@ def housekeeping(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         child.name for contract in contracts() for table in contract.TABLES for child in table.children
     }
     tables = [table for contract in contracts() for table in contract.TABLES if table.name not in children]
-    kept = housekeep(
-        settings.lake,
-        [*tables, INGEST_PARTITIONS],
-        utc_now(),
-        keep_days=settings.keep_days,
-        keep_raw_days=settings.keep_raw_days,
-    )
-    forgotten = forget_runs(context.instance, utc_now() - timedelta(days=settings.keep_runs_days), TAG, JOBS)
+    before = utc_now() - timedelta(days=settings.keep_runs_days)
+    try:
+        kept = housekeep(
+            settings.lake,
+            [*tables, INGEST_PARTITIONS],
+            utc_now(),
+            keep_days=settings.keep_days,
+            keep_raw_days=settings.keep_raw_days,
+        )
+    finally:  # a lake that cannot be tidied is no reason for Dagster's history to grow
+        runs = forget_runs(context.instance, before, TAG, JOBS)
+        checks = forget_checks(context.instance, before)
+        command_logs = forget_logs(logs(settings.home), before)
     if kept.problems:
         raise dg.Failure("; ".join(kept.problems), allow_retries=False)
     return dg.MaterializeResult(
@@ -47,7 +53,9 @@ def housekeeping(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             "files_before": kept.files_before,
             "files_without_raw": kept.without_raw,
             "partitions_removed": kept.removed,
-            "runs_forgotten": forgotten,
+            "runs_forgotten": runs,
+            "checks_forgotten": checks,
+            "command_logs_removed": command_logs,
         }
     )
 

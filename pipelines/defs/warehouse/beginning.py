@@ -6,6 +6,7 @@ Whatever an earlier build left unfinished is thrown away, so that the last publi
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ import duckdb
 
 from pipelines.defs.warehouse import inputs, touched
 from pipelines.defs.warehouse.folders import Folders
+
+FAILED = ("error", "fail", "runtime error")
+"""As dbt says it of a model or a test."""
 
 TESTED_IN_FULL_EVERY = timedelta(days=7)
 """Between, tests look at touched days: they see what a build did, not what befell the other days."""
@@ -44,7 +48,11 @@ def begin(
     """Prepare the build database; `rules` is a hash of everything that makes rows out of the lake."""
     folders.build.mkdir(parents=True, exist_ok=True)
     for left in folders.build.glob(f"{folders.build_database.name}*"):
-        left.unlink()
+        if left.is_dir():  # what did not fit into a killed build's memory
+            shutil.rmtree(left)
+        else:
+            left.unlink()
+    _forget_invocations(folders)
     partitions = inputs.partitions(lake)
     if anew or _rules_of(folders.published) != rules:
         with duckdb.connect(folders.build_database) as database:
@@ -64,7 +72,32 @@ def begin(
 def begin_on_spark(folders: Folders) -> Beginning:
     """Every build by Spark is of all history. Files of a killed one would be in the way of new tables: none stay."""
     shutil.rmtree(folders.spark, ignore_errors=True)
+    _forget_invocations(folders)
     return Beginning(None, tests_in_full=True, copy_seconds=0)
+
+
+def _forget_invocations(folders: Folders) -> None:
+    """dagster-dbt makes a folder of artefacts for each dbt command, and removes none: about 35 MB for each build.
+
+    The newest of a command that failed stays, for whoever looks at its log and its compiled models. So does what lies
+    beside the folders: by it dbt parses only what changed.
+    """
+    if not folders.dbt_target.exists():
+        return
+    invocations = [entry for entry in folders.dbt_target.iterdir() if entry.is_dir()]
+    kept = max(filter(_has_failed, invocations), key=lambda folder: folder.stat().st_mtime, default=None)
+    for folder in invocations:
+        if folder != kept:
+            shutil.rmtree(folder)
+
+
+def _has_failed(invocation: Path) -> bool:
+    """True also of a command that was killed, or could not start."""
+    try:
+        results = json.loads((invocation / "run_results.json").read_text())["results"]
+    except (FileNotFoundError, json.JSONDecodeError):
+        return True
+    return any(result["status"] in FAILED for result in results)
 
 
 def is_up_to_date(folders: Folders, lake: Path, rules: str, now: datetime | None = None) -> bool:

@@ -115,7 +115,7 @@ def _what_failed(invocation: Any) -> str:
         results = invocation.get_artifact("run_results.json")["results"]
     except FileNotFoundError:
         return f"dbt could not start: {_one_line(str(invocation.get_error()).rpartition('Errors parsed from dbt logs:')[2])}"
-    failed = [result for result in results if result["status"] in ("error", "fail", "runtime error")]
+    failed = [result for result in results if result["status"] in beginning.FAILED]
     return f"dbt: {len(failed)} failed: " + "; ".join(_describe(result) for result in failed)
 
 
