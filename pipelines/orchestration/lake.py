@@ -130,11 +130,11 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
     return [
         dg.AssetCheckSpec(name, asset=[each.source, each.name], description=description)
         for each in table.tables
-        for name, description in _CHECKS.items()
+        for name, description in CHECKS.items()
     ]
 
 
-_CHECKS = {
+CHECKS = {
     "declared_fields": "Warns of fields that the source sends and the contract does not name; they are in _raw.",
     "answer_complete": "Warns where the source told only a part; nothing was taken away for what it left out.",
     "records_accepted": "Fails where too many records could not be keyed or typed (FLAKEHOUSE_MOST_REJECTED); see <table>__rejected.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,13 +11,17 @@ import dagster as dg
 import duckdb
 import pytest
 
-from pipelines.defs.upkeep import alerts, lateness
-from pipelines.defs.upkeep.alerts import discoveries, failed_checks, failed_runs
+from pipelines.defs.upkeep import BUILD_JOB, alerts, lateness
 from pipelines.defs.upkeep.cadence import TAG
+from pipelines.defs.upkeep.discovered import discoveries, of_lake
+from pipelines.defs.upkeep.failed import failed_checks, failed_runs
+from pipelines.lib.alerts import Finding
+from pipelines.lib.alerts.telling import Memory
+from pipelines.lib.ingest_partitions import ONLY_CHANGES
 from pipelines.orchestration.instance import process_tags
-from pipelines.settings import Settings
+from pipelines.settings import Settings, SettingsError
 from tests.lib.alerts.receivers import Receiver, webhook
-from tests.orchestration.told_landings import looked, perfecto, tell
+from tests.orchestration.told_landings import day_landed, looked, perfecto, tell
 
 UI = "http://ui"
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
@@ -100,9 +105,35 @@ def test_a_run_that_a_person_typed_is_not_told_to_others(instance: dg.DagsterIns
     assert runs(instance) == [("run/a_job", "a_job: no disk")]
 
 
+def test_a_build_that_fails_again_after_a_good_one_is_another_finding_and_one_that_goes_on_failing_is_not(
+    instance: dg.DagsterInstance,
+) -> None:
+    @dg.job(name=BUILD_JOB)
+    def a_build() -> None: ...
+
+    def build(status: dg.DagsterRunStatus, **tags: str) -> None:
+        ended = instance.create_run_for_job(a_build, status=status, tags={TAG: "build", **tags})
+        if status == dg.DagsterRunStatus.STARTED:
+            instance.report_run_failed(ended)
+
+    good, bad = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.STARTED
+    build(bad)
+    ((first, _),) = runs(instance)
+    build(bad)
+    assert [key for key, _ in runs(instance)] == [first]
+    build(good)
+    assert runs(instance) == []
+    build(bad)
+    ((second, text),) = runs(instance)
+    assert second != first
+    assert text == "build: its process was stopped"
+    build(good, **process_tags())  # somebody typed it, and it is published
+    assert runs(instance) == []
+
+
 def evaluated(
     instance: dg.DagsterInstance, passed: bool, name: str = "tidy", key: str = "table", **result: object
-) -> list[alerts.Finding]:
+) -> list[Finding]:
     @dg.asset(key=key.split("/"))
     def table() -> None: ...
 
@@ -121,6 +152,126 @@ def test_a_check_that_does_not_pass_is_a_finding_until_it_does(instance: dg.Dags
     assert found.text == "table: tidy: 2 of 100 records rejected"
     assert found.link == f"{UI}/assets/table?view=checks&checkDetail=tidy"
     assert evaluated(instance, True) == []
+
+
+def test_the_checks_of_a_landing_are_not_taken_from_whichever_connection_and_day_came_last(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert evaluated(instance, False, name="records_accepted", key="perfecto_reporting/platforms") == []
+
+
+# --- landings ----------------------------------------------------------------------------------------------------
+
+REPORTING = "perfecto_reporting"
+HOUR = timedelta(hours=1)
+
+
+def landed(home: Path, connection: str, table: str, days_ago: int, at: datetime, **facts: object) -> None:
+    tell(
+        home / "raw",
+        connection,
+        day_landed(REPORTING, table, NOON.date() - timedelta(days=days_ago), at, **facts),
+    )
+
+
+def of_landings(now: datetime = NOON) -> list[tuple[str, str]]:
+    return [(found.key, found.text) for found in of_lake(Settings(), now)]
+
+
+def test_too_many_rejects_are_told_of_each_connection_whatever_was_read_after_them(home: Path) -> None:
+    bad = {"received": 98, "rejected": 2}
+    landed(home, "acme", "platforms", 0, NOON - HOUR, **bad)
+    landed(home, "acme", "platforms", 1, NOON - HOUR / 2, received=100, rejected=1)
+    landed(home, "beta", "platforms", 0, NOON - HOUR / 3, received=100)
+    key = "check/perfecto_reporting.platforms/records_accepted"
+    said = "2 of 100 records rejected; why is in platforms__rejected"
+    acme = (f"{key}/acme", f"perfecto_reporting.platforms: acme, 2026-03-11: {said}")
+    assert of_landings() == [acme]
+    landed(home, "beta", "platforms", 1, NOON - HOUR / 4, **bad)
+    landed(home, "beta", "platforms", 2, NOON - HOUR / 5, **bad)
+    beta = (f"{key}/beta", f"perfecto_reporting.platforms: beta, 2026-03-10 and 1 more day: {said}")
+    assert of_landings() == [acme, beta]
+    landed(home, "acme", "platforms", 0, NOON - HOUR / 6, received=100)
+    assert of_landings() == [beta]
+    assert of_landings(NOON + 24 * HOUR) == []
+
+
+def test_each_field_that_no_contract_names_is_a_finding_so_that_the_next_one_is_news(home: Path) -> None:
+    landed(home, "acme", "commands", 0, NOON - HOUR, undeclared_fields=["colour"])
+    key = "check/perfecto_reporting.commands/declared_fields/acme"
+    assert [each for each, _ in of_landings()] == [f"{key}/colour"]
+    landed(home, "acme", "commands", 1, NOON - HOUR, undeclared_fields=["colour", "smell"])
+    (_, text), (smell, _) = of_landings()
+    assert smell == f"{key}/smell"
+    assert text == (
+        "perfecto_reporting.commands: acme, 2026-03-11 and 1 more day: "
+        "the contract does not name the field colour; it is in _raw"
+    )
+
+
+def test_an_answer_in_part_is_told_once_asking_again_has_not_mended_it(home: Path) -> None:
+    part = {"is_complete": False, "note": "one page is missing"}
+    landed(home, "acme", "commands", 0, NOON - 5 * HOUR)
+    landed(home, "acme", "commands", 0, NOON - 1.5 * HOUR, **part)
+    landed(home, "acme", "commands", 1, NOON - 5 * HOUR, **part)
+    landed(home, "acme", "commands", 1, NOON - HOUR)
+    landed(home, "acme", "commands", 2, NOON - 5 * HOUR, note="nobody was asked", is_complete=False)
+    assert of_landings() == []
+    landed(home, "acme", "commands", 0, NOON - HOUR, **part)
+    assert of_landings() == []
+    ((key, text),) = of_landings(NOON + HOUR)
+    assert key == "check/perfecto_reporting.commands/answer_complete/acme"
+    assert text == (
+        "perfecto_reporting.commands: acme, 2026-03-11: "
+        "the source has told only a part since 2026-03-11 10:30 UTC: one page is missing"
+    )
+    landed(home, "acme", "commands", 0, NOON)
+    assert of_landings(NOON + HOUR) == []
+
+
+def test_what_failed_or_came_along_with_another_day_says_nothing_of_a_day(home: Path) -> None:
+    bad = {"received": 98, "rejected": 2}
+    landed(home, "acme", "commands", 0, NOON - HOUR, **bad)
+    landed(home, "acme", "commands", 0, NOON - HOUR / 2, error="503", rejected=None, received=None)
+    landed(home, "acme", "commands", 0, NOON - HOUR / 3, note=ONLY_CHANGES, is_complete=False)
+    ((key, _),) = of_landings()
+    assert key.endswith("records_accepted/acme")
+
+
+def test_a_round_is_told_by_its_newest(home: Path) -> None:
+    round_ = looked("perfecto_lab", "devices", NOON - HOUR, received=1, rejected=1)
+    tell(home / "raw", "acme", round_, interval_seconds=300)
+    ((_, text),) = of_landings()
+    assert text.startswith("perfecto_lab.devices: acme, the last round: 1 of 2 records rejected")
+    tell(home / "raw", "acme", looked("perfecto_lab", "devices", NOON), interval_seconds=300)
+    assert of_landings() == []
+
+
+def test_a_lake_that_cannot_be_read_is_a_finding(home: Path) -> None:
+    landed(home, "acme", "commands", 0, NOON - HOUR)
+    (file,) = (home / "raw").rglob("*.parquet")
+    file.write_bytes(b"")
+    ((key, text),) = of_landings()
+    assert key == "unreadable/the lake"
+    assert text.startswith("the lake cannot be read: ")
+
+
+def test_a_warehouse_that_the_lake_has_left_behind_is_a_finding_once_three_builds_were_missed(
+    home: Path,
+) -> None:
+    publish(home)
+    then = (NOON - 9 * HOUR).timestamp()
+    os.utime(home / "warehouse" / "flakehouse.duckdb", (then, then))
+    landed(home, "acme", "commands", 0, NOON - 8 * HOUR, is_rewritten=False)
+    landed(home, "acme", "commands", 0, NOON - 2 * HOUR, is_rewritten=True)
+    assert of_landings() == []
+    ((key, text),) = of_landings(NOON + 1.1 * HOUR)
+    assert key == "published/behind"
+    (home / "warehouse" / "flakehouse.duckdb").unlink()
+    ((never, why),) = of_landings(NOON + 1.1 * HOUR)
+    assert never == key
+    assert why.startswith("nothing is published, and the lake has changed since 2026-03-11 10:00 UTC")
+    assert "is of 2026-03-11 03:00 UTC, and the lake has changed since 2026-03-11 10:00 UTC" in text
 
 
 def test_each_thing_that_is_late_is_a_finding_of_its_own(instance: dg.DagsterInstance) -> None:
@@ -298,14 +449,70 @@ def test_one_that_could_not_be_told_is_told_later_and_the_others_need_not_wait(
     assert len(broken.posts) == 2
 
 
-def test_without_alerts_or_with_a_wrong_file_nothing_is_done_and_it_is_said(
+def test_a_warehouse_that_cannot_be_read_is_told_and_so_is_everything_else(
     home: Path, instance: dg.DagsterInstance
 ) -> None:
+    publish(home)
+    (home / "warehouse" / "flakehouse.duckdb").write_bytes(b"no database at all" * 1000)
+    run(instance, "503", window("acme", "2026-03-01"))
+    with webhook() as team:
+        configured(home, team=team)
+        tick(instance)
+        tick(instance)
+    assert told(team) == [["run/perfecto_reporting acme", "unreadable/the published warehouse"]]
+
+
+def test_without_alerts_nothing_is_done_and_it_is_said(home: Path, instance: dg.DagsterInstance) -> None:
     (home / "connections.toml").write_text("")
     assert tick(instance) == "connections.toml names no [alerts.*]"
-    (home / "connections.toml").write_text("[alerts.team]\nkind = 'slack'\n")
-    assert tick(instance).endswith("[alerts.team]: url is missing")
     assert not (home / "alerts.json").exists()
+
+
+def test_a_connection_with_a_mistake_is_a_finding(home: Path, instance: dg.DagsterInstance) -> None:
+    with webhook() as team:
+        configured(home, team=team)
+        with (home / "connections.toml").open("a") as file:
+            file.write('[perfecto.acme]\ntokn = "x"\n[alerts.boss]\nkind = "slack"\n')
+        tick(instance)
+        tick(instance)
+    assert told(team) == [["settings/alerts.boss", "settings/perfecto.acme"]]
+    assert "unknown key tokn; did you mean token?" in str(team.posts)
+
+
+def test_who_was_to_be_told_is_told_that_the_file_cannot_be_read_any_more(
+    home: Path, instance: dg.DagsterInstance
+) -> None:
+    file = home / "connections.toml"
+    with webhook() as team:
+        configured(home, team=team)
+        tick(instance)
+        for mistake in ("[", '[alerts.team]\nkind = "slak"\n'):
+            file.write_text(mistake)
+            tick(instance)
+        assert told(team) == [["settings/connections.toml"], ["settings/alerts.team"]]
+        configured(home)
+        assert tick(instance) == "connections.toml names no [alerts.*]"
+
+
+@pytest.mark.parametrize(("text", "said"), [("[", "not valid TOML"), ("[alerts.a]\n", "kind is missing")])
+def test_where_nobody_can_be_told_of_a_mistake_the_tick_fails(
+    home: Path, instance: dg.DagsterInstance, text: str, said: str
+) -> None:
+    (home / "connections.toml").write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        tick(instance)
+
+
+def test_two_ticks_never_tell_at_once(home: Path, instance: dg.DagsterInstance) -> None:
+    run(instance, "503", window("acme", "2026-03-01"))
+    with webhook() as team:
+        configured(home, team=team)
+        with Memory(home / "alerts.json").alone() as is_alone:
+            assert is_alone
+            assert tick(instance) == "the tick before this one is still telling"
+        assert team.posts == []
+        tick(instance)
+    assert len(team.posts) == 1
 
 
 def test_the_sensor_is_on_by_itself() -> None:

@@ -10,6 +10,7 @@ QUIET = timedelta(hours=24)
 """A finding that was told is told again only after it was gone for so long: what comes and goes is one alert."""
 
 MOST_OF_A_GROUP = 10
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -88,3 +89,7 @@ def fitted(
 
 def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def one_line(text: str) -> str:
+    return shortened(" ".join(text.split()), _LONGEST)

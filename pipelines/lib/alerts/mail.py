@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
@@ -12,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from pipelines.lib.alerts import Message
 
-_SECONDS = 15
+_READY = 220
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -36,19 +40,24 @@ def rendered(message: Message, sender: str, recipients: Sequence[str], now: date
     return mail
 
 
-def send(mail: EmailMessage, server: str) -> None:
-    """By `smtps://` with TLS from the start; by `smtp://` with STARTTLS, without which no password leaves this machine."""
+def send(mail: EmailMessage, server: str, seconds: float) -> None:
+    """By `smtps://` with TLS from the start; by `smtp://` with STARTTLS, without which no password leaves this machine.
+
+    OSError once it takes longer than `seconds`; nothing is sent after that.
+    """
+    ends = time.monotonic() + seconds
     place = urlsplit(server)
     host, context = place.hostname or "", ssl.create_default_context()
-    if place.scheme == "smtps":
-        connection: smtplib.SMTP = smtplib.SMTP_SSL(
-            host, place.port or 465, timeout=_SECONDS, context=context
-        )
-    else:
-        connection = smtplib.SMTP(host, place.port or 25, timeout=_SECONDS)
-    with connection as smtp:
+    is_secret = place.scheme == "smtps"
+    smtp = smtplib.SMTP_SSL(timeout=seconds, context=context) if is_secret else smtplib.SMTP(timeout=seconds)
+    smtp._host = host  # whose certificate it must be. Given to SMTP() it would connect before anybody watches
+    with _ended(smtp, ends), smtp:
+        code, said = smtp.connect(host, place.port or (465 if is_secret else 25))
+        if code != _READY:
+            raise smtplib.SMTPConnectError(code, said)
+        if time.monotonic() >= ends:
+            raise TimeoutError
         smtp.ehlo()
-        is_secret = place.scheme == "smtps"
         if not is_secret and smtp.has_extn("starttls"):
             smtp.starttls(context=context)
             smtp.ehlo()
@@ -58,3 +67,21 @@ def send(mail: EmailMessage, server: str) -> None:
                 raise smtplib.SMTPNotSupportedError("the server offers no TLS: the password was not sent")
             smtp.login(unquote(place.username), unquote(place.password or ""))
         smtp.send_message(mail)
+
+
+@contextmanager
+def _ended(smtp: smtplib.SMTP, ends: float) -> Iterator[None]:
+    """Hangs up at that moment: smtplib counts its seconds anew with every byte that comes."""
+    timer = threading.Timer(ends - time.monotonic(), _hang_up, [smtp])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(smtp: smtplib.SMTP) -> None:
+    if smtp.sock is not None:
+        with suppress(OSError):
+            socket.socket.shutdown(smtp.sock, socket.SHUT_RDWR)  # of TLS, too: without a farewell that waits

@@ -6,8 +6,8 @@ import email.policy
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -35,7 +35,8 @@ class Receiver:
 
 
 @contextmanager
-def webhook(status: int = 200) -> Iterator[Receiver]:
+def webhook(status: int = 200, first: Callable[[], object] = lambda: None) -> Iterator[Receiver]:
+    """One that does `first` before it answers."""
     receiver = Receiver(status=status)
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,6 +44,7 @@ def webhook(status: int = 200) -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             assert self.headers["Content-Type"] == "application/json"
             receiver.posts.append(json.loads(body))
+            first()
             self.send_response(receiver.status)
             self.end_headers()
 
@@ -84,6 +86,24 @@ def mail_server() -> Iterator[Receiver]:
 
     with _running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler), receiver):
         yield receiver
+
+
+@contextmanager
+def drip(word: bytes) -> Iterator[Receiver]:
+    """One that goes on saying the same, a little at a time, and never ends."""
+    receiver, over = Receiver(), threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                while not over.wait(0.02):
+                    self.request.sendall(word)
+
+    with _running(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler), receiver):
+        try:
+            yield receiver
+        finally:
+            over.set()
 
 
 @contextmanager
