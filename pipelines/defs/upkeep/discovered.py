@@ -118,10 +118,10 @@ def failed_landings(settings: Settings, now: datetime) -> Iterator[Finding]:
 
 def discoveries(settings: Settings, least_failures: int, now: datetime) -> list[Finding]:
     """New failure reasons, regressions and outages, as published. Nothing where nothing is published yet."""
-    published = Folders(settings.home).published
-    if not published.exists():
+    file = Folders(settings.home).published
+    if not file.exists():
         return []
-    with duckdb.connect(published, read_only=True) as warehouse:
+    with duckdb.connect(file, read_only=True) as warehouse:
         marts = {name for (name,) in warehouse.sql("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall()}  # fmt: skip
         found: list[Finding] = []
         if "failure_reasons" in marts:

@@ -89,13 +89,14 @@ def mail_server() -> Iterator[Receiver]:
 
 
 @contextmanager
-def drip(word: bytes) -> Iterator[Receiver]:
-    """One that goes on saying the same, a little at a time, and never ends."""
+def drip(greeting: bytes, word: bytes) -> Iterator[Receiver]:
+    """One that greets, then goes on saying the same, a little at a time, and never ends."""
     receiver, over = Receiver(), threading.Event()
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with suppress(OSError):
+                self.request.sendall(greeting)
                 while not over.wait(0.02):
                     self.request.sendall(word)
 
