@@ -30,8 +30,9 @@ def forget_runs(
 ) -> int:
     """Deletes runs that ended and are from before then: those that sensors asked for (`cadence_tag`), and of `jobs`.
 
-    The newest good one of each thing stays: by it Dagster's pages know that a day was read. So does what a person
-    asked for. Returns their number.
+    The newest good one of each thing stays: by its events Dagster's pages know that a day was read, as Dagster
+    forgets what it reckoned of a table's days whenever a connection comes or goes. So does what a person asked for.
+    Returns their number.
     """
     of_no_more_use = _runs_of_no_more_use(before, cadence_tag, jobs)
     with instance.run_storage.connect() as connection:
