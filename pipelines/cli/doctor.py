@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -99,21 +99,28 @@ async def _everywhere(show: Callable[[str], None]) -> list[Line]:
     """All connections side by side; shown in the order of the file, each as soon as it is known."""
     settings = Settings()
     try:
-        connections = load_connections(settings).all.values()
+        configured = load_connections(settings)
     except SettingsError as error:
         line = Line("settings", Finding("wrong", str(error)))
         show(str(line))
         return [line]
-    lines = [
-        Line("settings", Finding("ok", f"{settings.connections_file} names {len(connections)} connections"))
-    ]
-    show(str(lines[0]))
+    connections = configured.all.values()
+    what = f"{settings.connections_file} names {len(connections)} connections"
+    lines = [Line("settings", Finding("ok", what)), Line("alerts", _alerts(configured.alerts))]
+    for line in lines:
+        show(str(line))
     looks = [asyncio.create_task(look_at(connection)) for connection in connections]
     for look in looks:
         for line in await look:
             show(str(line))
             lines.append(line)
     return lines
+
+
+def _alerts(places: Iterable[str]) -> Finding:
+    if names := ", ".join(sorted(places)):
+        return Finding("ok", f"go to {names}")
+    return Finding("off", "nobody is told of what goes wrong: the connections file has no [alerts.…]")
 
 
 async def look_at(connection: Connection, clock: Clock = utc_now) -> list[Line]:

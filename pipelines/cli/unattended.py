@@ -1,4 +1,4 @@
-"""What `flakehouse doctor` says of what goes on by itself: storage, daemon, code location, switches, the last build."""
+"""What `flakehouse doctor` says of what goes on by itself: storage, daemon, code location, pages, switches, the build."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
-from pipelines.defs.warehouse.folders import Folders
-from pipelines.lib import landings
+from pipelines.defs.warehouse.behind import published
 from pipelines.lib.probing import Finding
 from pipelines.settings import Settings
 
 HEARD_WITHIN = timedelta(minutes=2)
 """The daemon notes that it lives every half a minute."""
 
-BUILDS_MISSED = 3
 _SECONDS_TO_CONNECT = 3
 _LONGEST = 200
 
@@ -51,6 +50,8 @@ def findings(settings: Settings, now: datetime) -> Iterator[tuple[str, Finding]]
     yield "dagster's storage", storage
     yield from found
     yield from _code_location()
+    if heard_at is not None:
+        yield "webserver", _webserver(settings)
     yield "build", _build(settings, now, is_unattended=heard_at is not None)
 
 
@@ -91,35 +92,36 @@ def _code_location() -> Iterator[tuple[str, Finding]]:
     host, port = os.environ.get("FLAKEHOUSE_CODE_HOST"), os.environ.get("FLAKEHOUSE_CODE_PORT")
     if not host or not port:
         return
+    advice = "`systemctl status flakehouse-code` says why; until it answers no run starts"
+    yield "code location", _answering(host, int(port), advice)
+
+
+def _webserver(settings: Settings) -> Finding:
+    """Where every alert leads."""
+    place = urlsplit(settings.ui_url)
+    advice = (
+        "`systemctl status flakehouse-webserver` says why (or start `flakehouse dev`); "
+        "if Dagster's pages are elsewhere, set FLAKEHOUSE_UI_URL: alerts lead there"
+    )
+    return _answering(place.hostname or "", place.port or (443 if place.scheme == "https" else 80), advice)
+
+
+def _answering(host: str, port: int, advice: str) -> Finding:
     try:
-        socket.create_connection((host, int(port)), _SECONDS_TO_CONNECT).close()
+        socket.create_connection((host, port), _SECONDS_TO_CONNECT).close()
     except OSError as error:
-        advice = "`systemctl status flakehouse-code` says why; until it answers no run starts"
-        what = f"nothing answers at {host}:{port} ({error.strerror or error})"
-        yield "code location", Finding("wrong", what, advice)
-    else:
-        yield "code location", Finding("ok", f"answers at {host}:{port}")
+        return Finding("wrong", f"nothing answers at {host}:{port} ({error.strerror or error})", advice)
+    return Finding("ok", f"answers at {host}:{port}")
 
 
 def _build(settings: Settings, now: datetime, *, is_unattended: bool) -> Finding:
-    published = Folders(settings.home).published
-    if not published.exists():
-        return Finding("off", "nothing is published yet")
-    published_at = datetime.fromtimestamp(published.stat().st_mtime, UTC)
-    what = f"published at {_shown(published_at.timestamp())}"
-    newer = landings.rows(
-        settings.lake,
-        published_at.date(),
-        "select min(started_at) from landings where is_rewritten and started_at > $published_at",
-        {"published_at": published_at},
-    )
-    waits_since = newer[0][0] if newer else None
-    limit = BUILDS_MISSED * timedelta(minutes=settings.build_every_minutes)
-    if waits_since is None or now - waits_since <= limit:
-        return Finding("ok", what)
+    known = published(settings, now)
+    what = f"published at {_shown(known.at.timestamp())}" if known.at else "nothing is published yet"
+    if known.behind_since is None:
+        return Finding("ok" if known.at else "off", what)
     advice = "Runs, job build_warehouse, say why; `flakehouse build` tries it here and now"
-    state = "wrong" if is_unattended else "off"
-    return Finding(state, f"{what}; the lake has changed since {_shown(waits_since.timestamp())}", advice)
+    since = f"the lake has changed since {_shown(known.behind_since.timestamp())}"
+    return Finding("wrong" if is_unattended else "off", f"{what}; {since}", advice)
 
 
 def _named(file: Path) -> list[str]:

@@ -141,7 +141,16 @@ def test_settings_that_are_wrong_are_a_line_among_the_others(doctor: Doctor) -> 
     assert said.code == 1
 
 
+TEAM = '[alerts.team]\nkind = "webhook"\nurl = "http://127.0.0.1:9/secret"\n'
 ASSIGNMENTS_SHOWN, ASSIGNMENTS_COUNTED = 25, 30
+
+
+def test_it_says_where_alerts_go_and_that_nobody_is_told(doctor: Doctor) -> None:
+    with _enterprise_tester(timedelta()) as url:
+        nobody, team = doctor(_toml(url)), doctor(_toml(url) + TEAM)
+    assert nobody.line("alerts").startswith("off      alerts: nobody is told of what goes wrong")
+    assert team.line("alerts") == "ok       alerts: go to team"
+    assert "secret" not in team.out + team.err
 
 
 def test_an_assignment_list_short_of_its_total_is_partial(doctor: Doctor) -> None:

@@ -101,6 +101,22 @@ def test_a_code_location_that_does_not_answer_is_named(
     assert "systemctl status flakehouse-code" in dead.advice
 
 
+def test_pages_that_do_not_answer_are_named_where_a_daemon_goes(
+    home: Path, storage: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        monkeypatch.setenv("FLAKEHOUSE_UI_URL", f"http://127.0.0.1:{port}")
+        assert "webserver" not in said(home)
+        beat(storage, NOW)
+        assert said(home)["webserver"] == Finding("ok", f"answers at 127.0.0.1:{port}")
+    dead = said(home)["webserver"]
+    assert dead.state == "wrong"
+    assert f"127.0.0.1:{port} (Connection refused)" in dead.what
+    assert "systemctl status flakehouse-webserver" in dead.advice
+    assert "set FLAKEHOUSE_UI_URL" in dead.advice
+
+
 def test_a_schedule_that_was_switched_off_is_named(home: Path, storage: dg.DagsterInstance) -> None:
     state = schedule(storage, InstigatorStatus.DECLARED_IN_CODE)
     assert said(home)["sensors and schedules"] == Finding("ok", "1, all on")
@@ -151,6 +167,24 @@ def test_a_build_that_the_lake_has_left_behind_is_named_where_builds_come_by_the
             stale.what == "published at 2026-03-11 06:00 UTC; the lake has changed since 2026-03-11 08:00 UTC"
         )
         assert "flakehouse build" in stale.advice
+
+
+@pytest.mark.parametrize(
+    ("hours", "has_daemon", "state"), [(2, True, "off"), (4, True, "wrong"), (4, False, "off")]
+)
+def test_a_first_build_that_never_comes_is_named_where_builds_come_by_themselves(
+    home: Path, storage: dg.DagsterInstance, hours: int, has_daemon: bool, state: str
+) -> None:
+    if has_daemon:
+        beat(storage, NOW)
+    tell(home / "raw", "acme", looked("perfecto_lab", "devices", NOW - timedelta(hours=hours)))
+    tell(home / "raw", "acme", looked("perfecto_lab", "devices", NOW))
+    never = said(home)["build"]
+    assert never.state == state
+    assert never.what.startswith("nothing is published yet")
+    if state == "wrong":
+        assert never.what.endswith("; the lake has changed since 2026-03-11 08:00 UTC")
+        assert "job build_warehouse" in never.advice
 
 
 def test_a_storage_that_does_not_answer_is_a_line_and_no_end_of_the_others(home: Path) -> None:

@@ -41,7 +41,8 @@ def lab() -> Iterator[Lab]:
 def deployment(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("deployment")
     connections = folder / "connections.toml"
-    with deployed(folder, connections, {"FLAKEHOUSE_BUILD_EVERY_MINUTES": "5"}) as deployment:
+    settings, parts = {"FLAKEHOUSE_BUILD_EVERY_MINUTES": "5"}, ("code", "daemon", "webserver")
+    with deployed(folder, connections, settings, parts) as deployment:
         tell_of_days(deployment.home / "raw", range(LAB_DAYS, 31), datetime.now(UTC))
         connections.write_text(lab.connections_toml)
         yield deployment
@@ -115,7 +116,8 @@ def lines(deployment: Deployment, subject: str) -> tuple[int, list[str]]:
 def test_the_doctor_has_nothing_to_say_of_a_deployment_that_goes_well(deployment: Deployment) -> None:
     code, said = deployment.doctor()
     assert code == 0, said
-    for subject in ("dagster's storage", "daemon", "code location", "sensors and schedules", "build"):
+    parts = ("dagster's storage", "daemon", "code location", "webserver")
+    for subject in (*parts, "sensors and schedules", "build"):
         (line,) = [line for line in said.splitlines() if f" {subject}: " in line]
         assert line.startswith("ok"), line
 
@@ -140,6 +142,16 @@ def test_a_dead_code_location_is_named(deployment: Deployment) -> None:
     assert "nothing answers at 127.0.0.1:" in line
     unit.start()
     until(lambda: lines(deployment, "code location")[1][0].startswith("ok"), "it answers again", 240)
+
+
+def test_dead_pages_are_named(deployment: Deployment) -> None:
+    unit = deployment.units["webserver"]
+    unit.stop()
+    code, (line,) = lines(deployment, "webserver")
+    assert code == 1
+    assert line.startswith("wrong    webserver: nothing answers at 127.0.0.1:")
+    unit.start()
+    until(lambda: lines(deployment, "webserver")[1][0].startswith("ok"), "they answer again", 240)
 
 
 def test_a_database_that_is_away_is_named_and_without_a_secret(deployment: Deployment) -> None:
