@@ -40,7 +40,7 @@ def findings(settings: Settings, now: datetime) -> Iterator[tuple[str, Finding]]
             found = [*_of_instance(instance, now)]
             heard_at = _heard_at(instance)
     except LookupError as error:
-        advice = "use the service's variables: `set -a; . /etc/flakehouse/flakehouse.env`"
+        advice = "type it as the service: `sudo /opt/flakehouse/deploy/flakehouse doctor`"
         storage, found = Finding("wrong", str(error), advice), []
     except Exception as error:  # noqa: BLE001  whatever a storage says, it is a line among the others
         advice = (
@@ -80,7 +80,9 @@ def _heard_at(instance: dg.DagsterInstance) -> float | None:
 
 def _daemon(heard_at: float | None, now: datetime) -> Finding:
     if heard_at is None:
-        return Finding("off", "none has run here: nothing is read or built by itself")
+        state = "wrong" if os.environ.get("FLAKEHOUSE_CODE_HOST") else "off"
+        advice = "`systemctl enable --now flakehouse-daemon`"
+        return Finding(state, "none has run here: nothing is read or built by itself", advice)
     if now.timestamp() - heard_at <= HEARD_WITHIN.total_seconds():
         return Finding("ok", f"heard of at {_shown(heard_at)}")
     advice = "`systemctl status flakehouse-daemon` says why (or start `flakehouse dev`); until then nothing is asked for"

@@ -75,6 +75,15 @@ def test_who_only_types_commands_needs_no_daemon(home: Path, storage: dg.Dagster
     assert said(home)["daemon"].what.startswith("none has run here")
 
 
+def test_a_deployment_in_which_no_daemon_ever_ran_is_wrong(
+    home: Path, storage: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAKEHOUSE_CODE_HOST", "127.0.0.1")
+    never = said(home)["daemon"]
+    assert never.state == "wrong"
+    assert "systemctl enable --now flakehouse-daemon" in never.advice
+
+
 def test_a_daemon_that_lives_is_ok_and_one_that_died_is_named(
     home: Path, storage: dg.DagsterInstance
 ) -> None:
@@ -202,7 +211,7 @@ def test_variables_of_the_service_that_are_not_set_are_named(home: Path) -> None
     found = said(home)["dagster's storage"]
     assert found.state == "wrong"
     assert "takes FLAKEHOUSE_PG_HOST, FLAKEHOUSE_PG_PORT" in found.what
-    assert "/etc/flakehouse/flakehouse.env" in found.advice
+    assert "deploy/flakehouse doctor" in found.advice
 
 
 def test_a_lake_that_cannot_be_written_and_a_full_disk_are_named(
