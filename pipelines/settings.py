@@ -43,6 +43,18 @@ class SettingsError(Exception):
     """One clear line: which file, which key, what is wrong with it, what to do."""
 
 
+_HTTP_URL = re.compile(r"https?://([^/?#@\s:\[\]]+|\[[0-9a-fA-F:]+\])(:\d{1,5})?(/[^?#\s]*)?")
+
+
+def _checked_url(url: str) -> str:
+    if not _HTTP_URL.fullmatch(url):
+        raise ValueError("must be an http(s) URL without user, password, query or spaces; a port is a number")
+    return url.rstrip("/")
+
+
+Url = Annotated[str, AfterValidator(_checked_url)]
+
+
 class Settings(BaseSettings):
     """The environment variables; relative paths are seen from the current folder."""
 
@@ -53,7 +65,7 @@ class Settings(BaseSettings):
     connections_file: Path = Field(Path("connections.toml"), validation_alias="FLAKEHOUSE_CONNECTIONS")
     most_rejected: float = Field(MOST_REJECTED, ge=0, le=1)
     build_every_minutes: PositiveInt = 60
-    ui_url: str = "http://127.0.0.1:3000"  # of Dagster's pages, for links in alerts
+    ui_url: Url = "http://127.0.0.1:3000"  # of Dagster's pages, for links in alerts
     keep_days: int | None = Field(None, gt=SWEPT_DAYS)
     keep_raw_days: int | None = Field(None, gt=SWEPT_DAYS)
     keep_runs_days: PositiveInt = 30  # of Dagster's history
@@ -72,16 +84,6 @@ class Settings(BaseSettings):
             raise SettingsError("FLAKEHOUSE_LAKE: s3:// is not supported yet; give a folder")
         self.lake = str(Path(self.lake).expanduser().absolute()) if self.lake else str(self.home / "raw")
         self.connections_file = self.connections_file.expanduser().absolute()
-
-
-def _checked_url(url: str) -> str:
-    match = re.fullmatch(r"(https?)://([^/?#@\s]+)(/[^?#\s]*)?", url)
-    if match is None:
-        raise ValueError("must be an http(s) URL without user, password, query or spaces")
-    return url.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_checked_url)]
 
 
 class Connection(BaseModel):

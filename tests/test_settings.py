@@ -63,6 +63,7 @@ def test_a_value_comes_from_the_environment_and_defaults_are_those_of_the_interf
         ({"perfecto": {"acme": {"token": "x"}}}, "[perfecto.acme]: app_url is missing"),
         ({"perfecto": {"acme": PERFECTO | {"commands": CANARY}}}, "commands: Input should be 'all', 'failed' or 'none'"),
         ({"perfecto": {"acme": PERFECTO | {"app_url": f"https://u:{CANARY}@x"}}}, "app_url: must be an http(s) URL without user"),
+        ({"perfecto": {"acme": PERFECTO | {"app_url": f"https://x:{CANARY}/"}}}, "a port is a number"),
         ({"perfecto": {"acme": PERFECTO | {"app_url": "ftp://x"}}}, "app_url: must be an http(s) URL"),
         ({"perfecto": {"acme": PERFECTO | {"token": "${NOBODY}"}}}, "the environment variable NOBODY is not set"),
         ({"perfecto": {"acme": PERFECTO | {"max_in_flight": 0}}}, "max_in_flight: Input should be greater than 0"),

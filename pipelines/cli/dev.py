@@ -20,7 +20,7 @@ LAB_DAYS = 60
 
 
 def dev(port: int) -> None:
-    settings, out = Settings(), console()
+    settings, out, page = Settings(), console(), f"http://127.0.0.1:{port}"
     storage = instance.of(settings.home)
     instance.fail_orphans(storage, utc_now())
     with _connections(settings) as connections:
@@ -29,9 +29,10 @@ def dev(port: int) -> None:
             "DAGSTER_HOME": str(instance.folder(settings.home)),
             "FLAKEHOUSE_HOME": str(settings.home),
             "FLAKEHOUSE_CONNECTIONS": str(connections),
+            "FLAKEHOUSE_UI_URL": settings.ui_url if "ui_url" in settings.model_fields_set else page,
             "PYTHONPATH": str(WORKSPACE.parent),
         }
-        out.print(f"Dagster on http://127.0.0.1:{port}, reading {connections}; stop it with Ctrl-C")
+        out.print(f"Dagster on {page}, reading {connections}; stop it with Ctrl-C")
         command = [
             sys.executable,
             "-m",
