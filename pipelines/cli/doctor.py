@@ -20,7 +20,7 @@ from pipelines.cli.terminal import CommandError, console
 from pipelines.defs.sources import contracts
 from pipelines.lib.clock import Clock, utc_now
 from pipelines.lib.probing import Finding, examined
-from pipelines.settings import Connection, Settings, SettingsError, load_connections
+from pipelines.settings import Connection, Settings, SettingsError, usable_connections
 
 MOST_SKEW_SECONDS = 60
 """Days end at midnight and observations are seconds apart: beyond this, rows land where they do not belong."""
@@ -99,14 +99,17 @@ async def _everywhere(show: Callable[[str], None]) -> list[Line]:
     """All connections side by side; shown in the order of the file, each as soon as it is known."""
     settings = Settings()
     try:
-        configured = load_connections(settings)
+        usable = usable_connections(settings)
     except SettingsError as error:
         line = Line("settings", Finding("wrong", str(error)))
         show(str(line))
         return [line]
-    connections = configured.all.values()
-    what = f"{settings.connections_file} names {len(connections)} connections"
-    lines = [Line("settings", Finding("ok", what)), Line("alerts", _alerts(configured.alerts))]
+    connections = usable.connections.all.values()
+    lines = [Line("settings", Finding("wrong", mistake)) for mistake in usable.wrong.values()]
+    if not lines:
+        what = f"{settings.connections_file} names {len(connections)} connections"
+        lines.append(Line("settings", Finding("ok", what)))
+    lines.append(Line("alerts", _alerts(usable.connections.alerts)))
     for line in lines:
         show(str(line))
     looks = [asyncio.create_task(look_at(connection)) for connection in connections]

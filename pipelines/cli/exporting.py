@@ -39,7 +39,7 @@ def export(what: str, out: Path) -> None:
                     rows = _copy(warehouse, query, unfinished, _NATIVE[out.suffix])
         except duckdb.Error as error:
             raise CommandError(f"the query fails: {str(error).splitlines()[0]}") from None
-    console().print(f"{rows:,} rows in {out}", markup=False)
+    console().print(f"{rows:,} rows in {out}")
 
 
 def tables() -> list[str]:

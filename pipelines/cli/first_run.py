@@ -35,8 +35,7 @@ def init() -> None:
     out = console()
     out.print(
         f"Connections go to {file}, secrets to {Path(DOTENV).absolute()}; nothing is sent anywhere but to the"
-        " systems that you name. An empty kind ends.",
-        markup=False,
+        " systems that you name. An empty kind ends."
     )
     text = _held(file)
     kinds = {kind.kind: kind for kind in Connection.__subclasses__()}
@@ -46,10 +45,7 @@ def init() -> None:
         added += 1
     if not added:
         raise CommandError("no connection was added; try the product first with `flakehouse demo`")
-    out.print(
-        f"{added} added. Next: `flakehouse doctor`, then `flakehouse ingest --start DATE --end DATE`",
-        markup=False,
-    )
+    out.print(f"{added} added. Next: `flakehouse doctor`, then `flakehouse ingest --start DATE --end DATE`")
 
 
 def _add(kind: type[Connection], file: Path, text: str) -> str:

@@ -35,8 +35,7 @@ def _name_those_due_again(current: Session, outcomes: Sequence[Outcome]) -> None
             days.setdefault(outcome.run.subject, []).append(outcome.run.day)
     for subject, unfinished in days.items():
         current.out.print(
-            f"{subject} was still processing {', '.join(sorted(unfinished))}: ingest again later",
-            markup=False,
+            f"{subject} was still processing {', '.join(sorted(unfinished))}: ingest again later"
         )
 
 

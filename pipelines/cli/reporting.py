@@ -19,4 +19,4 @@ def report(out: Path | None) -> None:
         raise CommandError(str(error)) from None
     except OSError as error:
         raise CommandError(f"{error.filename}: cannot be written ({error.strerror})") from None
-    console().print(f"{file} ({file.stat().st_size / 1e6:.1f} MB), opens in any browser", markup=False)
+    console().print(f"{file} ({file.stat().st_size / 1e6:.1f} MB), opens in any browser")

@@ -52,7 +52,7 @@ class Session:
         for warning, count in Counter(
             text for outcome in outcomes for text in outcome.warnings
         ).most_common():
-            self.out.print(f"  warning, in {count} of {len(outcomes)} runs: {warning}", markup=False)
+            self.out.print(f"  warning, in {count} of {len(outcomes)} runs: {warning}")
         return outcomes
 
     def conclude(self, outcomes: Sequence[Outcome]) -> None:

@@ -41,10 +41,15 @@ class Stage(Protocol):
 
 
 def console() -> Console:
-    """On standard output; as wide as the terminal, and 100 columns elsewhere."""
+    """On standard output; as wide as the terminal, and 100 columns elsewhere. Brackets are brackets: [perfecto.acme]."""
     terminal = sys.stdout.isatty()
     return Console(
-        file=sys.stdout, width=None if terminal else TABLE_WIDTH, highlight=False, soft_wrap=not terminal
+        file=sys.stdout,
+        width=None if terminal else TABLE_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not terminal,
     )
 
 
@@ -59,7 +64,7 @@ def stage(out: Console, title: str, steps: int | None = None) -> Iterator[Stage]
         return
     columns = [
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -133,10 +133,19 @@ def test_services_that_are_not_configured_are_off_and_not_wrong(lab: Lab, doctor
     assert said.code == 0
 
 
-def test_settings_that_are_wrong_are_a_line_among_the_others(doctor: Doctor) -> None:
-    said = doctor('[perfecto.acme]\napp_urll = "x"\n')
-    assert said.line("settings").startswith("wrong")
-    assert "did you mean app_url?" in said.out
+def test_settings_that_are_wrong_are_lines_among_the_others_and_the_rest_is_asked(
+    lab: Lab, doctor: Doctor
+) -> None:
+    said = doctor(
+        section(lab.connections_toml, "enterprise_tester") + '[perfecto.acme]\napp_urll = "x"\n[hcll.ots]\n'
+    )
+    wrong = [line for line in said.out.splitlines() if line.startswith("wrong    settings: ")]
+    assert [
+        "[perfecto.acme]: unknown key app_urll; did you mean app_url?" in wrong[0],
+        "unknown section [hcll]" in wrong[1],
+        len(wrong),
+    ] == [True, True, 2]
+    assert said.line("enterprise_tester.et enterprise_tester.projects").startswith("ok")
     assert said.line("disk (lake)").startswith("ok")
     assert said.code == 1
 
