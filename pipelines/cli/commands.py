@@ -42,11 +42,15 @@ def init() -> None:
     init()
 
 
-def doctor() -> None:
+def doctor(
+    here: Annotated[
+        bool, typer.Option("--here", help="Look at this machine and its deployment only; ask no system.")
+    ] = False,
+) -> None:
     """Whether every configured system can be read, and everything here be written. Exit 1 if anything is wrong."""
     from pipelines.cli.doctor import doctor
 
-    doctor()
+    doctor(only_here=here)
 
 
 def ingest(

@@ -43,19 +43,24 @@ class Line:
         return self.finding.state in ("partial", "wrong")
 
 
-def doctor() -> None:
-    out = console()
+def doctor(*, only_here: bool) -> None:
+    out, settings = console(), Settings()
     lines = []
-    for line in _here():
+
+    def show(line: Line) -> None:
         out.print(str(line))
         lines.append(line)
-    lines += asyncio.run(_everywhere(out.print))
+
+    for line in _here(settings):
+        show(line)
+    connections = _configured(settings, show)
+    if not only_here:
+        asyncio.run(_everywhere(connections, show))
     if wrong := sum(line.needs_attention for line in lines):
         raise CommandError(f"{wrong} of {len(lines)} lines need attention: those that are partial or wrong")
 
 
-def _here() -> Iterator[Line]:
-    settings = Settings()
+def _here(settings: Settings) -> Iterator[Line]:
     yield Line("versions", _versions())
     for variable, folder in (("FLAKEHOUSE_HOME", settings.home), ("FLAKEHOUSE_LAKE", Path(settings.lake))):
         place = variable.removeprefix("FLAKEHOUSE_").lower()
@@ -95,35 +100,35 @@ def _nearest_there(folder: Path) -> Path:
     return next(place for place in (folder, *folder.parents) if place.exists())
 
 
-async def _everywhere(show: Callable[[str], None]) -> list[Line]:
-    """All connections side by side; shown in the order of the file, each as soon as it is known."""
-    settings = Settings()
+def _configured(settings: Settings, show: Callable[[Line], None]) -> Iterable[Connection]:
+    """The connections that can be asked; shows what is wrong with others, and who is told of trouble."""
     try:
         usable = usable_connections(settings)
     except SettingsError as error:
-        line = Line("settings", Finding("wrong", str(error)))
-        show(str(line))
-        return [line]
+        show(Line("settings", Finding("wrong", str(error))))
+        return ()
     connections = usable.connections.all.values()
-    lines = [Line("settings", Finding("wrong", mistake)) for mistake in usable.wrong.values()]
-    if not lines:
+    for mistake in usable.wrong.values():
+        show(Line("settings", Finding("wrong", mistake)))
+    if not usable.wrong:
         what = f"{settings.connections_file} names {len(connections)} connections"
-        lines.append(Line("settings", Finding("ok", what)))
-    lines.append(Line("alerts", _alerts(usable.connections.alerts)))
-    for line in lines:
-        show(str(line))
-    looks = [asyncio.create_task(look_at(connection)) for connection in connections]
-    for look in looks:
-        for line in await look:
-            show(str(line))
-            lines.append(line)
-    return lines
+        show(Line("settings", Finding("ok", what)))
+    show(Line("alerts", _alerts(usable.connections.alerts)))
+    return connections
 
 
 def _alerts(places: Iterable[str]) -> Finding:
     if names := ", ".join(sorted(places)):
         return Finding("ok", f"go to {names}")
     return Finding("off", "nobody is told of what goes wrong: the connections file has no [alerts.…]")
+
+
+async def _everywhere(connections: Iterable[Connection], show: Callable[[Line], None]) -> None:
+    """All connections side by side; shown in the order of the file, each as soon as it is known."""
+    looks = [asyncio.create_task(look_at(connection)) for connection in connections]
+    for look in looks:
+        for line in await look:
+            show(line)
 
 
 async def look_at(connection: Connection, clock: Clock = utc_now) -> list[Line]:

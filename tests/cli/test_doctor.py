@@ -42,12 +42,12 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
-Doctor = Callable[[str], Said]
+Doctor = Callable[..., Said]
 
 
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
-    def run(connections: str) -> Said:
+    def run(connections: str, *options: str) -> Said:
         file = tmp_path / "connections.toml"
         file.write_text(connections)
         environment = {
@@ -55,7 +55,7 @@ def doctor(tmp_path: Path) -> Doctor:
             "FLAKEHOUSE_HOME": str(tmp_path / "home"),
             "FLAKEHOUSE_CONNECTIONS": str(file),
         }
-        command = [sys.executable, "-m", "pipelines.cli", "doctor"]
+        command = [sys.executable, "-m", "pipelines.cli", "doctor", *options]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stdout + done.stderr
         assert not (tmp_path / "home").exists()
@@ -148,6 +148,15 @@ def test_settings_that_are_wrong_are_lines_among_the_others_and_the_rest_is_aske
     assert said.line("enterprise_tester.et enterprise_tester.projects").startswith("ok")
     assert said.line("disk (lake)").startswith("ok")
     assert said.code == 1
+
+
+def test_asked_about_this_machine_it_asks_no_system(lab: Lab, doctor: Doctor) -> None:
+    before = len(lab.requests)
+    said = doctor(lab.connections_toml, "--here")
+    assert len(lab.requests) == before
+    assert said.line("settings").startswith("ok")
+    assert "perfecto.acme" not in said.out
+    assert said.code == 0
 
 
 TEAM = '[alerts.team]\nkind = "webhook"\nurl = "http://127.0.0.1:9/secret"\n'

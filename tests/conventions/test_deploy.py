@@ -96,7 +96,7 @@ def test_the_doctor_is_asked_every_hour_and_a_person_is_told_when_it_fails_or_ha
     assert re.fullmatch(r"\*-\*-\* \*:\d\d:00", timer["Timer"]["OnCalendar"])
     assert timer["Install"]["WantedBy"] == "timers.target"
     assert doctor["Service"]["Type"] == "oneshot"
-    assert doctor["Service"]["ExecStart"] == "/opt/flakehouse/.venv/bin/flakehouse doctor"
+    assert doctor["Service"]["ExecStart"] == "/opt/flakehouse/.venv/bin/flakehouse doctor --here"
     assert doctor["Service"]["TimeoutStartSec"] == "10min"
     assert doctor["Unit"]["OnFailure"] == "flakehouse-tell@%N.service"
     assert unit("flakehouse-tell@.service")["Service"]["ExecStart"] == "/etc/flakehouse/tell %i"
