@@ -219,7 +219,7 @@ def test_a_lake_that_cannot_be_written_and_a_full_disk_are_named(
 ) -> None:
     monkeypatch.setenv("FLAKEHOUSE_LAKE", "/proc/lake")
     monkeypatch.setattr(doctor, "LEAST_FREE_BYTES", 1 << 62)
-    lines = {line.subject: str(line) for line in doctor._here()}
+    lines = {line.subject: str(line) for line in doctor._here(Settings())}
     assert lines["lake"].startswith("wrong    lake: /proc/lake cannot be written")
     assert "set FLAKEHOUSE_LAKE" in lines["lake"]
     assert lines["disk (home)"].startswith("wrong")

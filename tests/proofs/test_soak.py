@@ -240,10 +240,15 @@ def gaps(
 
 
 def rows_apart(left: Path, right: Path, table: Table) -> tuple[int, int]:
-    """Rows of one lake that the other lacks, but for when they were fetched; and rows in all."""
-    rows = """select hash(r) from (
-        select * exclude (_fetched_at) from read_parquet($%s, hive_partitioning = true, hive_types_autocast = false,
-            union_by_name = true) where connection <> '_') r"""
+    """Rows of one lake that the other lacks, but for when they were fetched; and rows in all.
+
+    So it is told that a test was asked for commands too soon after its end to be done with: it is due once more.
+    """
+    is_due = "replace (regexp_replace(_test_state, '/PROCESSING$', '') as _test_state)"
+    rows = f"""select hash(r) from (
+        select * exclude (_fetched_at) {is_due if "_test_state" in table.schema.names else ""}
+        from read_parquet($%s, hive_partitioning = true, hive_types_autocast = false, union_by_name = true)
+        where connection <> '_') r"""
     files = [str(lake / table.source / table.name / "**" / "*.parquet") for lake in (left, right)]
     return duckdb.execute(
         f"""with a as ({rows % 1}), b as ({rows % 2})
@@ -447,11 +452,13 @@ UP_TO_THE_NEWEST_QUESTION = {
     "observed_until",
     "observed_seconds",
     "idle_seconds",
+    "unavailable_seconds",
     "unobserved_seconds",
     "reserved_idle_seconds",
     "utilization",
+    "devices_available",
 }
-"""Columns in which today ends with the newest question."""
+"""Columns in which today ends with the newest question: of snapshots, all of them."""
 
 
 def marts_apart(ours: Path, theirs: Path) -> tuple[int, dict[str, int]]:
