@@ -13,6 +13,11 @@ FIRST_DAY = date(2018, 1, 1)
 DAYS = dg.DailyPartitionsDefinition(FIRST_DAY.isoformat(), end_offset=1)
 
 
+PARTITION_TAG = "dagster/partition"
+CONNECTION_TAG = f"{PARTITION_TAG}/connection"
+"""On runs of a partition, by Dagster: which; and on those of a day, its connection."""
+
+
 def connections(kind: str) -> dg.DynamicPartitionsDefinition:
     """One partition per configured connection of a kind (`perfecto`, ...), registered as they appear."""
     return dg.DynamicPartitionsDefinition(name=kind)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 
-from pipelines.defs.upkeep.cadence import TAG
+from pipelines.orchestration import partitions
 
 UI = "http://ui"
+FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)
 NOON = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 
-def run(instance: dg.DagsterInstance, error: str | None, tags: dict[str, str]) -> str:
-    """A run that ended, as it would have for a sensor."""
+TESTS, COMMANDS = (dg.AssetKey(["perfecto_reporting", name]) for name in ("test_executions", "commands"))
+
+
+def run(instance: dg.DagsterInstance, error: str | None, tags: Mapping[str, str] | None = None) -> str:
+    """The run of a job, which ended; its id."""
 
     @dg.op
     def step() -> None:
@@ -29,8 +34,36 @@ def run(instance: dg.DagsterInstance, error: str | None, tags: dict[str, str]) -
     return a_job.execute_in_process(instance=instance, tags=tags, raise_on_error=False).run_id
 
 
-def window(connection: str, day: str) -> dict[str, str]:
-    return {TAG: f"window/perfecto_reporting/{connection}/{day}"}
+def read(
+    instance: dg.DagsterInstance,
+    error: str | None,
+    connection: str,
+    day: date,
+    tables: tuple[dg.AssetKey, ...] = (TESTS, COMMANDS),
+    tags: Mapping[str, str] | None = None,
+) -> str:
+    """A run that read these tables of a day; its id. Tags are of whoever asked for it."""
+    days = partitions.days_and_connections("perfecto")
+
+    def table(key: dg.AssetKey) -> dg.AssetsDefinition:
+        @dg.asset(key=key, partitions_def=days)
+        def landed() -> None:
+            if error:
+                raise dg.Failure(error, allow_retries=False)
+
+        return landed
+
+    instance.add_dynamic_partitions("perfecto", [connection])
+    job = dg.Definitions(assets=[table(key) for key in tables]).resolve_implicit_job_def_def_for_assets(
+        list(tables)
+    )
+    return job.execute_in_process(
+        instance=instance,
+        asset_selection=list(tables),
+        partition_key=partitions.key(day, connection),
+        tags=tags,
+        raise_on_error=False,
+    ).run_id
 
 
 Outage = tuple[str, str, str, datetime, datetime, int]

@@ -12,7 +12,7 @@ from pipelines.defs.upkeep import alerts
 from pipelines.lib.alerts.telling import Memory
 from pipelines.settings import SettingsError
 from tests.lib.alerts.receivers import Receiver, webhook
-from tests.orchestration.found import publish, run, window
+from tests.orchestration.found import FIRST, publish, read
 
 
 def tick(instance: dg.DagsterInstance) -> str:
@@ -37,7 +37,7 @@ def test_each_finding_is_told_once_to_each_destination_also_after_a_restart(
     with webhook() as team, webhook() as boss:
         configured(home, team=team, boss=boss)
         publish(home, ("a", 9, True))
-        run(instance, "503", window("acme", "2026-03-01"))
+        read(instance, "503", "acme", FIRST)
         for _ in range(3):
             tick(instance)
         assert told(team) == told(boss) == [["run/perfecto_reporting acme", "reason/a"]]
@@ -56,7 +56,7 @@ def test_one_that_could_not_be_told_is_told_later_and_the_others_need_not_wait(
 ) -> None:
     with webhook(status=503) as broken, webhook() as well:
         configured(home, broken=broken, well=well)
-        run(instance, "503", window("acme", "2026-03-01"))
+        read(instance, "503", "acme", FIRST)
         with pytest.raises(RuntimeError, match=r"^alerts\.broken: HTTP 503; [^/]*$"):
             tick(instance)
         broken.status = 200
@@ -71,7 +71,7 @@ def test_a_warehouse_that_cannot_be_read_is_told_and_so_is_everything_else(
 ) -> None:
     publish(home)
     (home / "warehouse" / "flakehouse.duckdb").write_bytes(b"no database at all" * 1000)
-    run(instance, "503", window("acme", "2026-03-01"))
+    read(instance, "503", "acme", FIRST)
     with webhook() as team:
         configured(home, team=team)
         tick(instance)
@@ -121,7 +121,7 @@ def test_where_nobody_can_be_told_of_a_mistake_the_tick_fails(
 
 
 def test_two_ticks_never_tell_at_once(home: Path, instance: dg.DagsterInstance) -> None:
-    run(instance, "503", window("acme", "2026-03-01"))
+    read(instance, "503", "acme", FIRST)
     with webhook() as team:
         configured(home, team=team)
         with Memory(home / "alerts.json").alone() as is_alone:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from pipelines.defs.upkeep import BUILD_JOB, lateness
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.defs.upkeep.failed import failed_checks, failed_runs
 from pipelines.lib.alerts import Finding
 from pipelines.orchestration.instance import process_tags
-from tests.orchestration.found import UI, run, window
+from tests.orchestration.found import COMMANDS, FIRST, SECOND, TESTS, UI, read, run
 from tests.orchestration.told_landings import looked, perfecto, tell
 
 
@@ -23,9 +25,9 @@ def runs(instance: dg.DagsterInstance) -> list[tuple[str, str]]:
 def test_days_of_a_connection_that_failed_are_one_finding_with_the_reason_and_a_link(
     instance: dg.DagsterInstance,
 ) -> None:
-    run(instance, "acme: 503", window("acme", "2026-03-01"))
-    last = run(instance, "acme: 502", window("acme", "2026-03-02"))
-    run(instance, None, window("beta", "2026-03-01"))
+    read(instance, "acme: 503", "acme", FIRST)
+    last = read(instance, "acme: 502", "acme", SECOND)
+    read(instance, None, "beta", FIRST)
     (found,) = failed_runs(instance, UI, datetime.now(UTC))
     assert (found.key, found.group) == ("run/perfecto_reporting acme", "Failed runs")
     assert found.text == "perfecto_reporting acme (2 days): acme: 502"
@@ -33,11 +35,30 @@ def test_days_of_a_connection_that_failed_are_one_finding_with_the_reason_and_a_
 
 
 def test_a_day_that_was_read_after_it_failed_is_no_finding_any_more(instance: dg.DagsterInstance) -> None:
-    run(instance, "503", window("acme", "2026-03-01"))
-    run(instance, None, window("acme", "2026-03-01"))
+    read(instance, "503", "acme", FIRST)
+    read(instance, None, "acme", FIRST)
     assert runs(instance) == []
-    run(instance, "503", window("acme", "2026-03-01"))
+    read(instance, "503", "acme", FIRST)
     assert len(runs(instance)) == 1
+
+
+@pytest.mark.parametrize("tags", [{}, process_tags()], ids=["in the UI", "typed"])
+def test_a_day_that_a_person_read_after_it_failed_is_no_finding_any_more(
+    instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> None:
+    read(instance, "503", "acme", FIRST, tags={TAG: "window/perfecto_reporting/acme/2026-03-01"})
+    read(instance, None, "acme", FIRST, tables=(TESTS,), tags=tags)
+    assert runs(instance) == [("run/perfecto_reporting acme", "perfecto_reporting acme: 503")], (
+        "one is missing"
+    )
+    read(instance, None, "acme", FIRST, tables=(COMMANDS,), tags=tags)
+    assert runs(instance) == []
+
+
+def test_days_of_a_backfill_that_failed_are_told_by_their_connection(instance: dg.DagsterInstance) -> None:
+    for day in (FIRST, SECOND):
+        read(instance, "503", "acme", day, tags={"dagster/backfill": "xyz"})
+    assert runs(instance) == [("run/perfecto_reporting acme", "perfecto_reporting acme (2 days): 503")]
 
 
 def test_a_run_that_was_killed_is_told_as_that(instance: dg.DagsterInstance) -> None:

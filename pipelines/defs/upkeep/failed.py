@@ -12,6 +12,7 @@ from pipelines.defs.upkeep.cadence import TAG
 from pipelines.lib.alerts import Finding, one_line
 from pipelines.orchestration.instance import FINISHED, PROCESS_TAG
 from pipelines.orchestration.lake import CHECKS
+from pipelines.orchestration.partitions import CONNECTION_TAG, PARTITION_TAG
 
 LATENESS = {"fresh": "Late data", "no_gaps": "Gaps in the observations", "none_vanished": "Vanished"}
 _BUILD = "build"
@@ -27,16 +28,19 @@ def failed_runs(instance: dg.DagsterInstance, ui_url: str, now: datetime) -> Ite
     newest: dict[tuple[str, str], dg.RunRecord] = {}
     chosen = dg.RunsFilter(statuses=list(FINISHED), updated_after=now - _RUNS_OF)
     for record in instance.get_run_records(chosen):  # the newest first
-        is_typed = PROCESS_TAG in record.dagster_run.tags
-        if not is_typed or record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
-            newest.setdefault(_subject(record.dagster_run), record)
-    failed: dict[str, list[dg.RunRecord]] = {}
-    for (subject, _), record in newest.items():
-        if record.dagster_run.status == dg.DagsterRunStatus.FAILURE:
-            failed.setdefault(subject, []).append(record)
-    for subject, records in failed.items():
-        run_id = records[0].dagster_run.run_id
-        days = f" ({len(records)} days)" if len(records) > 1 else ""
+        run = record.dagster_run
+        if PROCESS_TAG not in run.tags or run.status == dg.DagsterRunStatus.SUCCESS:
+            for thing in _things(run):
+                newest.setdefault(thing, record)
+    failed: dict[str, dict[str, dg.DagsterRun]] = {}
+    for record in newest.values():
+        run = record.dagster_run
+        if run.status == dg.DagsterRunStatus.FAILURE:
+            failed.setdefault(_subject(run), {})[run.run_id] = run
+    for subject, runs in failed.items():
+        run_id = next(iter(runs))
+        of_days = {run.tags.get(PARTITION_TAG) for run in runs.values()}
+        days = f" ({len(of_days)} days)" if len(of_days) > 1 else ""
         text = f"{subject}{days}: {_reason(instance, run_id)}"
         key = f"run/{subject}/{_first_failure(instance)}" if subject == _BUILD else f"run/{subject}"
         yield Finding(key, "Failed runs", text, f"{ui_url}/runs/{run_id}")
@@ -52,15 +56,20 @@ def _first_failure(instance: dg.DagsterInstance) -> str:
     return "".join(run.run_id for run in instance.get_runs(failed, limit=1, ascending=True))
 
 
-def _subject(run: dg.DagsterRun) -> tuple[str, str]:
-    """What the run was to read or build, and of which day."""
+def _things(run: dg.DagsterRun) -> list[tuple[str, str]]:
+    """What the run was to bring up to date, whoever asked for it: tables, or what a job is for; and their partition."""
+    tables = [key.to_user_string() for key in run.asset_selection or ()]
+    return [(what, run.tags.get(PARTITION_TAG, "")) for what in tables or [run.job_name]]
+
+
+def _subject(run: dg.DagsterRun) -> str:
     if run.job_name == BUILD_JOB:
-        return _BUILD, ""
-    what = run.tags.get(TAG, "")
-    if what.startswith("window/"):
-        _, source, connection, day = what.split("/")
-        return f"{source} {connection}", day
-    return what.replace("/", " ") or run.job_name, run.tags.get("dagster/partition", "")
+        return _BUILD
+    partition, connection = run.tags.get(PARTITION_TAG), run.tags.get(CONNECTION_TAG, "")
+    if partition and not connection:
+        return f"snapshot {partition}"
+    sources = ", ".join(sorted({key.path[0] for key in run.asset_selection or ()}))
+    return f"{sources or run.tags.get(TAG) or run.job_name} {connection}".strip()
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str:
