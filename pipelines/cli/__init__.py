@@ -52,7 +52,7 @@ class OneLineErrors(TyperGroup):
             complain(f"unexpected {type(error).__name__}; the traceback is in {_keep_traceback()}")
             return 1
         if code == INTERRUPTED:
-            complain("interrupted; what was landed is kept, and the same command goes on from there")
+            complain("interrupted; what was landed is kept. The same command goes on from there (ingest with --missing)")
         return code
 
 

@@ -56,13 +56,17 @@ def doctor(
 def ingest(
     start: Annotated[str, typer.Option(metavar="DATE", help="First UTC day, as 2026-01-31.")],
     end: Annotated[str, typer.Option(metavar="DATE", help="Last UTC day, included.")],
+    missing: Annotated[
+        bool,
+        typer.Option("--missing", help="Of these days, only what the lake lacks: goes on where it stopped."),
+    ] = False,
     select: Select = None,
     connection: OnlyConnection = None,
 ) -> None:
     """Read days of the tables that can be asked again. Safe to repeat, in any order."""
     from pipelines.cli.reading import ingest
 
-    ingest(start, end, select or [], connection or [])
+    ingest(start, end, select or [], connection or [], only_missing=missing)
 
 
 def snapshot(select: Select = None, connection: OnlyConnection = None) -> None:

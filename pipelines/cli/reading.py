@@ -10,14 +10,24 @@ from pipelines.cli.days import parsed_days
 from pipelines.cli.runs import Outcome, Run, definitions
 from pipelines.cli.session import Session, session
 from pipelines.cli.terminal import CommandError
+from pipelines.lib.clock import utc_now
 from pipelines.orchestration.connections import register
 from pipelines.settings import load_connections
 
 
-def ingest(start: str, end: str, selected: Sequence[str], names: Sequence[str]) -> None:
+def ingest(
+    start: str, end: str, selected: Sequence[str], names: Sequence[str], *, only_missing: bool = False
+) -> None:
     days = parsed_days(start, end)
     with session("ingest") as current:
-        outcomes = current.make(f"Ingesting {len(days)} days", day_lanes(current, days, selected, names))
+        lanes = day_lanes(current, days, selected, names)
+        if only_missing:
+            lanes = selection.missing(lanes, current.settings.lake, utc_now())
+            if not lanes:
+                current.out.print("Nothing is missing: the lake has each of these days")
+                return
+            days = {run.day for lane in lanes for run in lane}
+        outcomes = current.make(f"Ingesting {len(days)} days", lanes)
         _name_those_due_again(current, outcomes)
     current.conclude(outcomes)
 

@@ -1,17 +1,19 @@
-"""What `--select` and `--connection` mean: the runs to be made, or a refusal that names the nearest right name."""
+"""What `--select`, `--connection` and `--missing` mean: the runs to be made, or a refusal that names the nearest name."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 import dagster as dg
 
 from pipelines.cli.runs import Run
 from pipelines.cli.terminal import CommandError
-from pipelines.orchestration import partitions
+from pipelines.defs.sources import contracts
+from pipelines.lib.contract import Table
+from pipelines.orchestration import asked, cadence, partitions
 from pipelines.settings import Connection, Connections
 
 WINDOW, SNAPSHOT = "window", "snapshot"
@@ -98,6 +100,38 @@ def lanes(
 def _run(day: date | None, source: str, connection: str, assets: Collection[dg.AssetKey]) -> Run:
     key = partitions.key(day, connection) if day else connection
     return Run(source, connection, str(day or ""), assets=frozenset(assets), partition_key=key)
+
+
+def missing(lanes: Sequence[Sequence[Run]], lake: str, now: datetime) -> list[list[Run]]:
+    """Of runs over days, those that bring something that the lake lacks."""
+    known = asked.of_tables(lake, min(_day(run) for lane in lanes for run in lane), now)
+    found = []
+    for lane in lanes:
+        asked_for = {
+            source: asked.together(known, _tables(run.assets), run.connection)
+            for source, run in {run.source: run for run in lane}.items()
+        }
+        found.append(
+            [
+                run
+                for run in lane
+                if cadence.is_missing(_day(run), asked_for[run.source].get(_day(run)), cadence.tick(now))
+            ]
+        )
+    return [lane for lane in found if lane]
+
+
+def _day(run: Run) -> date:
+    return date.fromisoformat(run.day)
+
+
+def _tables(assets: Collection[dg.AssetKey]) -> list[Table]:
+    return [
+        table
+        for contract in contracts()
+        for table in contract.TABLES
+        if dg.AssetKey([table.source, table.name]) in assets
+    ]
 
 
 def nearest(name: str, known: Collection[str]) -> str:

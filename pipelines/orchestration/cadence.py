@@ -56,12 +56,17 @@ def due_days(now: datetime, asked: Mapping[date, Asked], every: timedelta = HOUR
 
 
 def _is_due(day: date, last: Asked | None, since: datetime, swept: datetime) -> bool:
+    return last is None or is_missing(day, last, since) or last.at < swept
+
+
+def is_missing(day: date, last: Asked | None, since: datetime) -> bool:
+    """Whether the lake lacks something of the day: it was never asked for; or not since then, though its look-back was
+    not over, or its source still preparing it.
+    """
     if last is None:
         return True
-    if last.is_due_again and last.at < since:
-        return True
     settled = datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + LOOK_BACK
-    return last.at < max(min(since, settled), swept)
+    return last.at < (since if last.is_due_again else min(since, settled))
 
 
 def may_be_tried_again(now: datetime, began_at: datetime | None) -> bool:

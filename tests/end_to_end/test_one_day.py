@@ -157,9 +157,10 @@ def test_a_build_that_fails_leaves_the_last_good_one_and_names_what_failed(home:
     assert home.published("select count(*), max(started_at) from core.fct_test_runs") == before
 
 
-def test_interrupted_a_command_says_so_keeps_what_it_has_and_leaves_no_run_behind(home: Home) -> None:
+def test_interrupted_a_command_says_so_keeps_what_it_has_and_goes_on_with_what_is_missing(home: Home) -> None:
     choice = ("--connection", "acme", "--select", "perfecto_reporting.test_executions")
-    with home.started("ingest", "--start", "2026-02-01", "--end", str(DAY), *choice) as process:
+    days = ("--start", "2026-02-20", "--end", str(DAY))
+    with home.started("ingest", *days, *choice) as process:
         while "2/" not in process.stdout.readline():
             pass
         process.send_signal(signal.SIGINT)
@@ -170,4 +171,13 @@ def test_interrupted_a_command_says_so_keeps_what_it_has_and_leaves_no_run_behin
     assert not [run for run in storage.get_runs() if not run.is_finished]
     landed = storage.get_materialized_partitions(dg.AssetKey(["perfecto_reporting", "test_executions"]))
     assert {"acme|2026-03-04", "acme|2026-03-03"} <= landed
-    assert "acme|2026-02-01" not in landed
+    assert "acme|2026-02-20" not in landed
+    went_on = home.flakehouse("ingest", *days, "--missing", *choice)
+    assert went_on.returncode == 0, went_on.stderr
+    assert f"Ingesting {13 - len(landed)} days" in went_on.stdout
+    assert "2026-03-04" not in went_on.stdout
+    assert (
+        len(storage.get_materialized_partitions(dg.AssetKey(["perfecto_reporting", "test_executions"]))) == 13
+    )
+    done = home.flakehouse("ingest", *days, "--missing", *choice)
+    assert done.stdout == "Nothing is missing: the lake has each of these days\n"

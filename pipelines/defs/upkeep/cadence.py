@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -13,9 +12,8 @@ from pipelines.defs.sources import contracts
 from pipelines.defs.upkeep import BUILD_JOB
 from pipelines.lib import landings
 from pipelines.lib.clock import utc_now
-from pipelines.lib.contract import Table
-from pipelines.orchestration import cadence, partitions
-from pipelines.orchestration.cadence import Asked, Builds
+from pipelines.orchestration import asked, cadence, partitions
+from pipelines.orchestration.cadence import Builds
 from pipelines.orchestration.connections import register
 from pipelines.orchestration.instance import FINISHED
 from pipelines.settings import SWEPT_DAYS, Connection, Settings, usable_connections
@@ -92,15 +90,13 @@ def windows(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipRea
     connections, settings, now = _configured(context), Settings(), utc_now()
     known, asked_for = json.loads(context.cursor or "{}"), {}
     under_way, requests = _under_way(context.instance), []
-    landed: Mapping[landings.Place, Mapping[date, landings.Landing]] | None = None
+    landed: asked.OfTables | None = None
     for name, connection in connections.items():
         tick, reached = cadence.tick(now, _every(connection)).isoformat(), _EVERY_DAY
         if isinstance(known.get(name), dict) and known[name]["tick"] == tick:
             reached = known[name]["reached"]
         if reached != _ALL:
-            landed = landed or landings.newest_of_days(
-                settings.lake, now.date() - timedelta(SWEPT_DAYS + 1), now + cadence.SKEW
-            )
+            landed = landed or asked.of_tables(settings.lake, now.date() - timedelta(SWEPT_DAYS + 1), now)
             room = MOST_WAITING - sum(what.split("/")[2:3] == [name] for what in under_way)
             due = {_place(each): each for each in _days_of(connection, landed, now)}
             left = sorted(
@@ -126,15 +122,13 @@ def _every(connection: Connection) -> timedelta:
     return timedelta(minutes=connection.read_every_minutes)
 
 
-def _days_of(
-    connection: Connection, landed: Mapping[landings.Place, Mapping[date, landings.Landing]], now: datetime
-) -> Iterator[dg.RunRequest]:
+def _days_of(connection: Connection, landed: asked.OfTables, now: datetime) -> Iterator[dg.RunRequest]:
     for contract in contracts():
         tables = [table for table in contract.TABLES if table.kind == "window"]
         if connection.kind != contract.KIND or not tables:
             continue
-        asked = _asked(contract, tables, connection, landed)
-        for day in cadence.due_days(now, asked, _every(connection)):
+        together = asked.together(landed, tables, connection.name)
+        for day in cadence.due_days(now, together, _every(connection)):
             priority = _PRIORITY_OF_TODAY - (now.astimezone(UTC).date() - day).days
             yield dg.RunRequest(
                 asset_selection=[dg.AssetKey([table.source, table.name]) for table in tables],
@@ -144,26 +138,6 @@ def _days_of(
                     "dagster/priority": str(priority),
                 },
             )
-
-
-def _asked(
-    contract: ModuleType,
-    tables: Iterable[Table],
-    connection: Connection,
-    landed: Mapping[landings.Place, Mapping[date, landings.Landing]],
-) -> dict[date, Asked]:
-    """By day: when the last of its tables was asked for with success; a day without one of them was not."""
-    tables = list(tables)
-    children = {child.name for table in tables for child in table.children}
-    days = [
-        landed.get((contract.SOURCE, table.name, connection.name), {})
-        for table in tables
-        if table.name not in children
-    ]
-    return {
-        day: Asked(min(of[day].at for of in days), any(of[day].is_due_again for of in days))
-        for day in set.intersection(*(set(of) for of in days))
-    }
 
 
 @dg.sensor(
