@@ -52,7 +52,9 @@ class OneLineErrors(TyperGroup):
             complain(f"unexpected {type(error).__name__}; the traceback is in {_keep_traceback()}")
             return 1
         if code == INTERRUPTED:
-            complain("interrupted; what was landed is kept. The same command goes on from there (ingest with --missing)")
+            complain(
+                "interrupted; what was landed is kept. The same command goes on from there (ingest with --missing)"
+            )
         return code
 
 
