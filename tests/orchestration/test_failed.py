@@ -55,6 +55,27 @@ def test_a_day_that_a_person_read_after_it_failed_is_no_finding_any_more(
     assert runs(instance) == []
 
 
+def test_what_landed_before_its_run_failed_is_no_part_of_the_failure(instance: dg.DagsterInstance) -> None:
+    read(instance, "503", "acme", FIRST, failing=(COMMANDS,))
+    assert len(runs(instance)) == 1
+    read(instance, None, "acme", FIRST, tables=(COMMANDS,))
+    assert runs(instance) == []
+
+
+def test_a_run_that_was_cancelled_says_nothing_of_what_failed_before(instance: dg.DagsterInstance) -> None:
+    read(instance, "503", "acme", FIRST)
+    (failed,) = instance.get_runs()
+    instance.add_run(
+        dg.DagsterRun(
+            failed.job_name,
+            status=dg.DagsterRunStatus.CANCELED,
+            tags=failed.tags,
+            asset_selection=failed.asset_selection,
+        )
+    )
+    assert len(runs(instance)) == 1
+
+
 def test_days_of_a_backfill_that_failed_are_told_by_their_connection(instance: dg.DagsterInstance) -> None:
     for day in (FIRST, SECOND):
         read(instance, "503", "acme", day, tags={"dagster/backfill": "xyz"})
@@ -85,13 +106,13 @@ def test_a_run_that_a_person_typed_is_not_told_to_others(instance: dg.DagsterIns
 def test_a_build_that_fails_again_after_a_good_one_is_another_finding_and_one_that_goes_on_failing_is_not(
     instance: dg.DagsterInstance,
 ) -> None:
-    @dg.job(name=BUILD_JOB)
-    def a_build() -> None: ...
-
-    def build(status: dg.DagsterRunStatus, **tags: str) -> None:
-        ended = instance.create_run_for_job(a_build, status=status, tags={TAG: "build", **tags})
+    def build(
+        status: dg.DagsterRunStatus, selected: frozenset[dg.AssetKey] | None = None, **tags: str
+    ) -> None:
+        run = dg.DagsterRun(BUILD_JOB, status=status, tags={TAG: "build", **tags}, asset_selection=selected)
+        instance.add_run(run)
         if status == dg.DagsterRunStatus.STARTED:
-            instance.report_run_failed(ended)
+            instance.report_run_failed(run)
 
     good, bad = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.STARTED
     build(bad)
@@ -105,6 +126,9 @@ def test_a_build_that_fails_again_after_a_good_one_is_another_finding_and_one_th
     assert second != first
     assert text == "build: its process was stopped"
     build(good, **process_tags())  # somebody typed it, and it is published
+    assert runs(instance) == []
+    build(bad)
+    build(good, frozenset({dg.AssetKey("a_table")}))  # from the job's page
     assert runs(instance) == []
 
 

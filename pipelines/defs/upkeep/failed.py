@@ -10,7 +10,7 @@ import dagster as dg
 from pipelines.defs.upkeep import BUILD_JOB, lateness
 from pipelines.defs.upkeep.cadence import TAG
 from pipelines.lib.alerts import Finding, one_line
-from pipelines.orchestration.instance import FINISHED, PROCESS_TAG
+from pipelines.orchestration.instance import PROCESS_TAG
 from pipelines.orchestration.lake import CHECKS
 from pipelines.orchestration.partitions import CONNECTION_TAG, PARTITION_TAG
 
@@ -23,19 +23,19 @@ _FROM_OUTSIDE = "from outside the execution context"  # as Dagster says it of a 
 def failed_runs(instance: dg.DagsterInstance, ui_url: str, now: datetime) -> Iterator[Finding]:
     """A finding per thing that is read or built whose newest run failed; its days are told together.
 
-    Of a command's own runs, only what went well counts: whoever typed one that failed was told.
+    A day or round is the same thing whoever asked for it. Of a command's own runs, only what went well counts: whoever
+    typed one that failed was told.
     """
-    newest: dict[tuple[str, str], dg.RunRecord] = {}
-    chosen = dg.RunsFilter(statuses=list(FINISHED), updated_after=now - _RUNS_OF)
-    for record in instance.get_run_records(chosen):  # the newest first
-        run = record.dagster_run
-        if PROCESS_TAG not in run.tags or run.status == dg.DagsterRunStatus.SUCCESS:
-            for thing in _things(run):
-                newest.setdefault(thing, record)
+    known: set[tuple[str, str]] = set()
     failed: dict[str, dict[str, dg.DagsterRun]] = {}
-    for record in newest.values():
-        run = record.dagster_run
-        if run.status == dg.DagsterRunStatus.FAILURE:
+    ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    for record in instance.get_run_records(dg.RunsFilter(statuses=ended, updated_after=now - _RUNS_OF)):
+        run = record.dagster_run  # the newest first
+        things = set(_things(run)) - known
+        if not things or (PROCESS_TAG in run.tags and not run.is_success):
+            continue
+        known |= things
+        if not run.is_success and things - _landed(instance, run):
             failed.setdefault(_subject(run), {})[run.run_id] = run
     for subject, runs in failed.items():
         run_id = next(iter(runs))
@@ -57,9 +57,17 @@ def _first_failure(instance: dg.DagsterInstance) -> str:
 
 
 def _things(run: dg.DagsterRun) -> list[tuple[str, str]]:
-    """What the run was to bring up to date, whoever asked for it: tables, or what a job is for; and their partition."""
+    """What the run was to bring up to date: tables and their partition, or what a job is for."""
     tables = [key.to_user_string() for key in run.asset_selection or ()]
-    return [(what, run.tags.get(PARTITION_TAG, "")) for what in tables or [run.job_name]]
+    if run.job_name == BUILD_JOB or not tables:
+        return [(run.job_name, "")]
+    return [(table, run.tags.get(PARTITION_TAG, "")) for table in tables]
+
+
+def _landed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[tuple[str, str]]:
+    """What the run brought up to date before it failed."""
+    landed = instance.get_asset_keys_for_run(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    return {(key.to_user_string(), run.tags.get(PARTITION_TAG, "")) for key in landed}
 
 
 def _subject(run: dg.DagsterRun) -> str:
