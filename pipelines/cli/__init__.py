@@ -52,9 +52,8 @@ class OneLineErrors(TyperGroup):
             complain(f"unexpected {type(error).__name__}; the traceback is in {_keep_traceback()}")
             return 1
         if code == INTERRUPTED:
-            complain(
-                "interrupted; what was landed is kept. The same command goes on from there (ingest with --missing)"
-            )
+            how = "with --missing the same command" if sys.argv[1:2] == ["ingest"] else "the same command"
+            complain(f"interrupted; what was landed is kept, and {how} goes on from there")
         return code
 
 

@@ -24,7 +24,7 @@ def ingest(
         if only_missing:
             lanes = selection.missing(lanes, current.settings.lake, utc_now())
             if not lanes:
-                current.out.print("Nothing is missing: the lake has each of these days")
+                current.out.print("Nothing is missing: each of these days was read")
                 return
             days = {run.day for lane in lanes for run in lane}
         outcomes = current.make(f"Ingesting {len(days)} days", lanes)

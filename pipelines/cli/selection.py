@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import dagster as dg
+import duckdb
 
 from pipelines.cli.runs import Run
 from pipelines.cli.terminal import CommandError
 from pipelines.defs.sources import contracts
 from pipelines.lib.contract import Table
+from pipelines.lib.lake_files import LakeError
 from pipelines.orchestration import asked, cadence, partitions
 from pipelines.settings import Connection, Connections
 
@@ -103,8 +105,15 @@ def _run(day: date | None, source: str, connection: str, assets: Collection[dg.A
 
 
 def missing(lanes: Sequence[Sequence[Run]], lake: str, now: datetime) -> list[list[Run]]:
-    """Of runs over days, those that bring something that the lake lacks."""
-    known = asked.of_tables(lake, min(_day(run) for lane in lanes for run in lane), now)
+    """Of runs over days, those that bring something that the lake lacks. CommandError where it cannot say."""
+    first = min(_day(run) for lane in lanes for run in lane)
+    try:
+        known = asked.of_tables(lake, first, now, only_whole=True)
+    except (duckdb.Error, LakeError) as error:
+        why = str(error).splitlines()[0]
+        raise CommandError(
+            f"--missing: what was read cannot be looked up: {why}; leave out --missing"
+        ) from None
     found = []
     for lane in lanes:
         asked_for = {

@@ -9,6 +9,10 @@ from typing import Any
 
 import msgspec
 
+NOBODY_ASKED = "nobody was asked"
+PAST_RETENTION = "past what the source keeps"
+"""In the note of an answer that is not complete and never will be: no address is configured, or the source forgot."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

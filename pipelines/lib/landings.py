@@ -9,13 +9,13 @@ from typing import Any
 
 import duckdb
 
+from pipelines.lib.answer import NOBODY_ASKED, PAST_RETENTION
 from pipelines.lib.ingest_partitions import INGEST_PARTITIONS, ONLY_CHANGES
 from pipelines.lib.lake_files import problems_named
 
 Place = tuple[str, str, str]
 """source, table, connection"""
 
-NOBODY_ASKED = "nobody was asked"  # in the note of a table that the connection does not name an address for
 _ATTEMPTS = 3
 
 
@@ -27,8 +27,11 @@ class Landing:
     is_due_again: bool
 
 
-def newest_of_days(lake: str | Path, since: date, until: datetime) -> dict[Place, dict[date, Landing]]:
-    """By table and day, of the window tables that were asked for since then.
+def newest_of_days(
+    lake: str | Path, since: date, until: datetime, *, only_whole: bool = False
+) -> dict[Place, dict[date, Landing]]:
+    """By table and day, of the window tables that were asked for since then; `only_whole`: and told as a whole, or as
+    far as they ever will be.
 
     Later than `until` is what a clock noted that was ahead, and has been put back: it counts as never asked.
     """
@@ -40,8 +43,16 @@ def newest_of_days(lake: str | Path, since: date, until: datetime) -> dict[Place
                   arg_max(coalesce(is_due_again, false), started_at)
            from landings where table_kind = 'window' and error is null and note is distinct from $only_changes
                and started_at <= $until
+               and (not $only_whole or coalesce(is_complete, true) or contains(note, $nobody_asked)
+                    or contains(note, $past_retention))
            group by all""",
-        {"only_changes": ONLY_CHANGES, "until": until},
+        {
+            "only_changes": ONLY_CHANGES,
+            "until": until,
+            "only_whole": only_whole,
+            "nobody_asked": NOBODY_ASKED,
+            "past_retention": PAST_RETENTION,
+        },
     ):
         found.setdefault((source, table, connection), {})[day] = Landing(at, is_due_again)
     return found

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pipelines.lib import landings
+from pipelines.lib.answer import NOBODY_ASKED
 from pipelines.lib.contract import Table
 from pipelines.lib.ingest_partitions import ONLY_CHANGES
 
@@ -119,7 +120,7 @@ def late(lake: str | Path, table: Table, read_every: Mapping[str, timedelta], no
     found = []
     for connection, every in read_every.items():
         it = known.get(connection, _Known())
-        if landings.NOBODY_ASKED in it.note:
+        if NOBODY_ASKED in it.note:
             continue
         interval = every if table.kind == "window" else timedelta(seconds=it.interval_seconds)
         if it.until is None or now - it.until > max(ROUNDS_LATE * interval, LEAST_LATE):

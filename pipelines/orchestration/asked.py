@@ -13,9 +13,9 @@ from pipelines.orchestration.cadence import SKEW, Asked
 OfTables = Mapping[landings.Place, Mapping[date, landings.Landing]]
 
 
-def of_tables(lake: str | Path, since: date, now: datetime) -> OfTables:
-    """The newest landing of each day from then on, by table and connection."""
-    return landings.newest_of_days(lake, since, now + SKEW)
+def of_tables(lake: str | Path, since: date, now: datetime, *, only_whole: bool = False) -> OfTables:
+    """The newest landing of each day from then on, by table and connection; `only_whole`: that was not told in part."""
+    return landings.newest_of_days(lake, since, now + SKEW, only_whole=only_whole)
 
 
 def together(known: OfTables, tables: Iterable[Table], connection: str) -> dict[date, Asked]:

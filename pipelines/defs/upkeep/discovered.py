@@ -11,6 +11,7 @@ from pipelines.defs.warehouse.behind import published
 from pipelines.defs.warehouse.folders import Folders
 from pipelines.lib import landings
 from pipelines.lib.alerts import Finding, one_line
+from pipelines.lib.answer import NOBODY_ASKED
 from pipelines.lib.ingest_partitions import ONLY_CHANGES
 from pipelines.lib.lake_files import LakeError
 from pipelines.orchestration.cadence import SKEW
@@ -98,7 +99,7 @@ def failed_landings(settings: Settings, now: datetime) -> Iterator[Finding]:
         if rejected > settings.most_rejected * (received + rejected):
             why = f"why is in {table.partition('.')[2]}__rejected"
             said["records_accepted",] = f"{rejected:,} of {received + rejected:,} records rejected; {why}"
-        if partial_since and now - partial_since > STAYS_PARTIAL and landings.NOBODY_ASKED not in note:
+        if partial_since and now - partial_since > STAYS_PARTIAL and NOBODY_ASKED not in note:
             told = f"the source has told only a part since {partial_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
             said["answer_complete",] = f"{told}: {note}" if note else told
         for field in fields:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from pipelines.defs.sources.perfecto_lab import handsets_xml
-from pipelines.lib.answer import Answer, Page, not_asked
+from pipelines.lib.answer import NOBODY_ASKED, Answer, Page, not_asked
 from pipelines.lib.clock import Clock, utc_now
 from pipelines.lib.http import Http, connect, endpoint
 from pipelines.lib.source_errors import Fault, NotAuthorised, Refused, SourceError
@@ -111,7 +111,7 @@ class PerfectoLab:
         return services.http.answer(lambda answer: services.script_executions(answer, since))
 
     def _not_asked(self) -> Answer:
-        return not_asked("services_url is not set: nobody was asked", self._management.clock())
+        return not_asked(f"services_url is not set: {NOBODY_ASKED}", self._management.clock())
 
     async def _devices(self, answer: Answer) -> AsyncGenerator[Page]:
         try:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from pipelines.lib.answer import Answer, Page, not_asked
+from pipelines.lib.answer import NOBODY_ASKED, Answer, Page, not_asked
 from pipelines.lib.clock import Clock, utc_now
 from pipelines.lib.http import Http, connect, endpoint
 from pipelines.lib.user_messages import complaint
@@ -49,7 +49,7 @@ class PerfectoLive:
         """Everything that runs now and the user may see; the service has no pages."""
         http = self._http
         if http is None:
-            return not_asked("executions_url is not set: nobody was asked", self._clock())
+            return not_asked(f"executions_url is not set: {NOBODY_ASKED}", self._clock())
 
         async def pages(answer: Answer) -> AsyncGenerator[Page]:
             executions = await http.post_json(_SEARCH, {}, _read_executions)

@@ -17,7 +17,7 @@ import msgspec
 from pipelines.defs.sources.perfecto_reporting.contract import CommandPlace
 from pipelines.defs.sources.perfecto_reporting.span import Span
 from pipelines.lib import user_messages
-from pipelines.lib.answer import Answer, Page
+from pipelines.lib.answer import PAST_RETENTION, Answer, Page
 from pipelines.lib.clock import Clock, utc_now
 from pipelines.lib.http import Http, connect, endpoint
 from pipelines.lib.paging import MOST_PAGES, Novelty, as_they_come, side_by_side, until_complete
@@ -121,7 +121,7 @@ class PerfectoReporting:
                 async for each in found:
                     yield each
         except OutOfRange:
-            part.note = "the day is past what the source keeps (its retention); what is held stays"
+            part.note = f"the day is {PAST_RETENTION} (its retention); what is held stays"
 
     async def _pages(self, answer: Answer, part: Answer, span: Span) -> AsyncGenerator[Page | Span]:
         """One pass through the span's pages; where there are many, through a few of them, and then its parts."""
