@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 
 from simlab.api.perfecto_records import PROCESSING_TIME
-from simlab.clock import MINUTE, SECOND, day_of
+from simlab.clock import HOUR, MINUTE, SECOND, day_of
 from simlab.world.enterprise_tester import ManualTesting
 from simlab.world.hcl import HclServer
 from simlab.world.model import Device, EnterpriseTesterWorld, HclWorld, PerfectoWorld, ScriptRun, TestRun
@@ -24,6 +24,7 @@ PAST_DAYS = 10
 LOOK_BACK_DAYS = 2
 _BETWEEN_ENDS = PROCESSING_TIME - 20 * SECOND
 _SAMPLE = 40
+_BUSY = 5  # runs a minute of so many farms; mostly it is 17
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,22 @@ class Servers:
 
 
 def cloud(seed: int, time: Time, runs_a_minute: float) -> BusyNow:
-    return BusyNow(seed, time, _density(seed, time, runs_a_minute))
+    """So many farms that these minutes have so many runs. Where nearly nobody tests at this hour, as on a Sunday evening,
+    everything happens as many hours later as it takes.
+    """
+    sample = PerfectoCloud(seed, "acme", time.first_day, time.days, _SAMPLE)
+    minutes = (time.quiet - time.began) / MINUTE
+    later, runs = next(
+        (hours * HOUR, runs)
+        for hours in range(24)
+        if (runs := _runs(sample, time.began - hours * HOUR, time.quiet - hours * HOUR)) > _BUSY * minutes
+    )
+    return BusyNow(seed, time, math.ceil(_SAMPLE * runs_a_minute * minutes / runs * 1.25), later)
+
+
+def _runs(sample: PerfectoCloud, start: int, end: int) -> int:
+    days = {day_of(start), day_of(end)}
+    return sum(start <= run.started_at < end for day in days for run in sample.test_runs(day))
 
 
 def servers(seed: int, time: Time) -> Servers:
@@ -66,25 +82,13 @@ def servers(seed: int, time: Time) -> Servers:
     return Servers(hcl=[HclServer(seed, "ots", *span)], enterprise_tester=[Unedited(time, seed, "et", *span)])
 
 
-def _density(seed: int, time: Time, runs_a_minute: float) -> int:
-    """So many farms that these minutes have so many runs, whatever the hour and the day of the week."""
-    sample = PerfectoCloud(seed, "acme", time.first_day, time.days, _SAMPLE)
-    runs = sum(
-        time.began <= run.started_at < time.quiet
-        for day in {day_of(time.began), day_of(time.quiet)}
-        for run in sample.test_runs(day)
-    )
-    wanted = runs_a_minute * (time.quiet - time.began) / MINUTE
-    return math.ceil(_SAMPLE * wanted / max(runs, 1) * 1.25)
-
-
 class BusyNow(PerfectoCloud):
     """A cloud of one farm until the soak begins, of many from then on, and of none after it."""
 
-    def __init__(self, seed: int, time: Time, density: int) -> None:
+    def __init__(self, seed: int, time: Time, density: int, later: int) -> None:
         super().__init__(seed, "acme", time.first_day, time.days, density)
         self._sparse = PerfectoCloud(seed, "acme", time.first_day, time.days)
-        self._time = time
+        self._time, self._later = time, later
         self._runs_shown = cache(self._shown)
 
     def test_runs(self, day: date) -> Sequence[TestRun]:
@@ -98,18 +102,34 @@ class BusyNow(PerfectoCloud):
         found = self._sparse.test_run(test_run_id) or super().test_run(test_run_id)
         if found is None:
             return None
-        return self._runs_shown(day_of(found.started_at))[1].get(test_run_id)
+        return self._runs_shown(day_of(found.started_at + self._later))[1].get(test_run_id)
 
     def _shown(self, day: date) -> tuple[Sequence[TestRun], dict[str, TestRun]]:
         began, quiet = self._time.began, self._time.quiet
-        runs = [run for run in self._sparse.test_runs(day) if run.started_at < began]
+        runs = [run for run in self._moved(self._sparse.test_runs, day) if run.started_at < began]
         if day >= day_of(began):
-            runs += [run for run in super().test_runs(day) if began <= run.started_at]
+            runs += [run for run in self._moved(super().test_runs, day) if began <= run.started_at]
         runs = [self._settled(run) for run in runs if run.started_at < quiet]
         age = (day_of(began) - day).days
         if age > 0:
             runs = self._late(runs, age)
         return runs, {run.id: run for run in runs}
+
+    def _moved(self, test_runs: Callable[[date], Sequence[TestRun]], day: date) -> list[TestRun]:
+        """The day's runs, with everything in them so much later."""
+        later = self._later
+        runs = [
+            replace(
+                run,
+                started_at=run.started_at + later,
+                ended_at=None if run.ended_at is None else run.ended_at + later,
+                visible_at=run.visible_at + later,
+                edits=tuple(replace(edit, at=edit.at + later) for edit in run.edits),
+            )
+            for before in ((1, 0) if later else (0,))
+            for run in test_runs(day - timedelta(days=before))
+        ]
+        return [run for run in runs if day_of(run.started_at) == day]
 
     def _settled(self, run: TestRun) -> TestRun:
         """Known in the end, and not edited while days that nobody looks at again are not looked at."""
